@@ -1,0 +1,39 @@
+# Every target sets up what it needs by itself; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+BOOK := _build/html/index.html
+ASSIGNMENT ?= scalar_chain_rule
+
+.DEFAULT_GOAL := help
+.PHONY: help book exercises test check clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+book: $(BOOK)  ## build the exercises and the site, and print where to open it
+	@echo "Open file://$(CURDIR)/_build/html/index.html"
+
+exercises: _build/exercises.stamp  ## build exercises/ (students) and source/ (instructors) from solutions/
+
+test: $(READY) book  ## lint, then every test
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+check:  ## exactly what CI runs: every test, none skipped
+	CI=true $(MAKE) test
+
+clean:  ## remove everything that is built, .venv too
+	rm -rf .venv _build source *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+_build/exercises.stamp: $(READY) $(wildcard solutions/*.py backprop/*.py grader/*.py)
+	$(BIN)/python -m grader build
+	touch $@

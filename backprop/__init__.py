@@ -1,0 +1,1 @@
+"""What students and chapters import: the checker, its words, and the networks that the book builds."""

@@ -1,0 +1,592 @@
+r"""What a test cell calls: it runs a student's function, names the mistake, and gives points.
+
+    checks = Assignment(chapter, globals())      the first code cell of a notebook
+    exercise = checks.exercise(name)             the first line of a test cell
+    exercise.derivative / gradient / vjp         a derivative, against the forward function by `check`
+    exercise.backward                            every gradient of a whole pass, with follow-through marks
+    exercise.value / expect                      anything else
+    exercise.score()                             the last line: shows the feedback, returns the points
+
+Each part of an answer shows two lines, what is wrong and which mistake it is, and three hints that unfold.
+
+nbgrader reads the points from the value of the test cell, and reads much as full marks that is not:
+`True`, a string, a negative number, `np.float64(1.0)`.  `score` therefore returns a Python float in
+[0, points].  Anything on stderr earns 0, so what a student's function prints or warns of is caught here, and
+shown as a note that costs nothing.
+"""
+
+import contextlib
+import copy
+import html
+import io
+import linecache
+import sys
+import types
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backprop.check import Finding, Report, check_gradient
+from backprop.diagnosis import CATALOGUE, diagnose, fingerprint, matches
+
+__all__ = ["CATALOGUE", "Assignment", "Exercise"]
+
+NUMERICAL = "numerical-gradient-returned"
+# Honest gradients agree with the complex step to 3e-14, finite differences to 6e-12 at best.
+NUMERICAL_AGREEMENT = 1e-12
+
+
+class Assignment:
+    """The exercises of one notebook.
+
+    `namespace` is the notebook's `globals()`: the students' functions are looked up there by name, so that a
+    name that is missing is an answer that is not written, and not a NameError.
+    """
+
+    def __init__(self, chapter: str, namespace: dict):
+        self.chapter = chapter
+        self.namespace = namespace
+        self.exercises: dict[str, Exercise] = {}
+        self._table: dict[str, dict] = {}
+
+    def load(self, table: Mapping[str, dict]) -> None:
+        """Take `{exercise: {"points": float, "known": {mistake: {function: {case: {output: fingerprint}}}}}}`."""
+        self._table = dict(table)
+
+    def exercise(self, name: str) -> "Exercise":
+        """A fresh record of the exercise `name`; running a test cell again starts again."""
+        entry = self._table.get(name, {})
+        self.exercises[name] = Exercise(name, self.namespace, entry.get("points", 1.0), entry.get("known", {}))
+        return self.exercises[name]
+
+    def hint(self, name: str) -> None:
+        """Print the next hint for the exercise `name`: where, then what kind, then which line."""
+        if name not in self.exercises:
+            raise ValueError(f"no exercise {name!r} has been run; those run so far: {', '.join(self.exercises)}")
+        print(self.exercises[name].next_hint())
+
+
+@dataclass
+class Part:
+    """One thing that earns marks: an output of a function, over all cases."""
+
+    function: str
+    output: str
+    weight: float = 1.0
+    findings: list[Finding] = field(default_factory=list)
+    report: Report | None = None
+    follows: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a student's function gave: a value, or the finding that stopped it."""
+
+    value: Any = None
+    finding: Finding | None = None
+
+
+class Exercise:
+    """Collects the parts of one exercise, case by case; `score` turns them into feedback and points."""
+
+    def __init__(self, name: str, namespace: dict, points: float, known: Mapping[str, dict]):
+        self.name = name
+        self.points = points
+        self.seen: dict[str, dict[str, dict[str, list]]] = {}
+        self.notes: list[str] = []
+        self._namespace = namespace
+        self._known = known
+        self._parts: dict[tuple[str, str], Part] = {}
+        self._hints: list[str] = []
+
+    # What a test cell asks -----------------------------------------------------------------------------------
+
+    def derivative(self, function: str, f: Callable, x: np.ndarray, case: Any, weight: float = 1.0) -> None:
+        """`function(x)` is the derivative of the elementwise `f` at every entry of `x`, with the shape of `x`."""
+        self.gradient(function, lambda p: np.sum(f(p["x"])), {"x": x}, case=case, outputs={"x": ""}, weight=weight)
+
+    def vjp(
+        self,
+        function: str,
+        forward: Callable,
+        inputs: Mapping[str, np.ndarray],
+        args: Callable,
+        case: int,
+        **options,
+    ) -> None:
+        """`function(*args(dY, inputs))` is the backward pass of `forward(inputs)`, for a random `dY`.
+
+        A random `dY` is what makes the check see: ones let most wrong backward passes through.
+        """
+        shape = np.shape(forward(inputs))
+        dY = np.random.default_rng([case, 90210]).standard_normal(shape)
+        loss = lambda p: np.sum(dY * forward(p))
+        self.gradient(function, loss, inputs, args=lambda p: args(dY, p), case=case, **options)
+
+    def gradient(
+        self,
+        function: str,
+        loss: Callable,
+        params: Mapping[str, Any],
+        *,
+        case: Any,
+        args: Callable | None = None,
+        outputs: Mapping[str, str] | None = None,
+        weight: float = 1.0,
+        watch: Sequence[str] = (),
+        **options,
+    ) -> None:
+        """`function(*args(params))` is the gradient of the scalar `loss(params)`, one output per parameter.
+
+        The function may return a tuple in the order of `params`, a dict with keys `dw` or `w`, or the value
+        itself where there is one parameter.  `outputs` renames what a part is called (`{"x": ""}` where
+        the function has one nameless output).  `watch` names functions of the notebook that compute the loss:
+        calling one of them once per entry, or an error no formula makes, is shown to the instructor
+        as a numerical answer; it costs nothing by itself.
+        """
+        args = args or (lambda p: tuple(p.values()))
+        labels = outputs or {name: "d" + name for name in params}
+        parts = {name: self._part(function, label, weight) for name, label in labels.items()}
+        answer = self._call(function, args(params), watch)
+        named = None if answer.finding else self._named(answer.value, labels)
+        self._remember(function, case, answer, named and {labels[k]: v for k, v in named.items()})
+        if answer.finding:
+            return self._fail(parts.values(), answer.finding)
+
+        def grad(p):
+            again = self._call(function, args(p))
+            if again.finding:
+                raise RuntimeError(again.finding.message)
+            value = self._named(again.value, labels)
+            return again.value if value is None else value
+
+        report = check_gradient(loss, grad, dict(params), **options)
+        if report.verdict == "inconclusive":
+            raise RuntimeError(f"exercise {self.name!r}, case {case}: the check is inconclusive; {report}")
+        if not report.ok:
+            self._blame(parts, report, function)
+        elif self._is_numerical(report):
+            self._note(f"[{NUMERICAL}] for the instructor: {function} agrees as a finite difference would.")
+
+    def backward(
+        self,
+        function: str,
+        forward: Mapping[str, Callable],
+        leaves: Mapping[str, Any],
+        wrt: Sequence[str],
+        *,
+        args: Callable,
+        case: Any,
+        weight: float = 1.0,
+    ) -> None:
+        """`function(*args(values))` gives dL/dV for every name V in `wrt`, as a dict with keys `dV`.
+
+        `forward` lists the forward pass in order, `{"z": lambda v: v.w * v.x + v.b, ..., "L": ...}`; its last
+        entry is the loss.  A gradient that is wrong only because the one after it in the forward pass is wrong
+        earns its marks: it is checked against the student's own gradients of the values it flows into.
+        `wrt` is in backward order, the output first; the first that is wrong is the one that is explained.
+        """
+        values = _run(forward, leaves)
+        parts = {name: self._part(function, "d" + name, weight) for name in wrt}
+        answer = self._call(function, args(types.SimpleNamespace(**values)))
+        labels = {name: "d" + name for name in wrt}
+        named = None if answer.finding else self._named(answer.value, labels)
+        self._remember(function, case, answer, named and {labels[k]: v for k, v in named.items()})
+        if answer.finding:
+            return self._fail(parts.values(), answer.finding)
+        if named is None:
+            keys = ", ".join(labels.values())
+            return self._fail(parts.values(), Finding("wrong-shape", "", f"{function}: expected a dict with {keys}."))
+
+        # Each term overrides one value and depends on no other, so one check serves all of them.
+        at = {name: values[name] for name in wrt}
+        total = lambda p: sum(_run(forward, leaves, {name: p[name]})[_loss(forward)] for name in wrt)
+        report = check_gradient(total, lambda p: dict(named), at, points=1)
+        if report.ok:
+            return None
+        wrong = [name for name in wrt if not _right(report, name)]
+        for name in wrong:
+            local = self._given_own_upstream(forward, values, named, name, wrong)
+            if local is not None and local.ok:
+                parts[name].follows = ", ".join("d" + c for c in _consumers(forward, values, name))
+            else:
+                self._blame({name: parts[name]}, local or report, function)
+        return None
+
+    def value(
+        self,
+        function: str,
+        args: Sequence,
+        expected: Any,
+        *,
+        case: Any,
+        rtol: float = 1e-9,
+        weight: float = 1.0,
+    ) -> None:
+        """`function(*args)` equals `expected`, an array or number, or a dict of them (other keys are ignored)."""
+        several = isinstance(expected, Mapping)
+        wanted = dict(expected) if several else {"": expected}
+        parts = {name: self._part(function, name, weight) for name in wanted}
+        answer = self._call(function, args)
+        got = answer.value if several else {"": answer.value}
+        self._remember(function, case, answer, got if isinstance(got, Mapping) else None)
+        if answer.finding:
+            return self._fail(parts.values(), answer.finding)
+        if not isinstance(got, Mapping):
+            message = f"{function}: expected a dict with {', '.join(wanted)}, got {type(got).__name__}."
+            return self._fail(parts.values(), Finding("wrong-shape", "", message))
+        for name, want in wanted.items():
+            finding = _compare(f"{function}: {name}" if name else function, got.get(name, None), want, rtol)
+            if finding:
+                self._fail([parts[name]], finding)
+        return None
+
+    def expect(self, part: str, ok: bool, message: str, mistake: str = "", weight: float = 1.0) -> None:
+        """The condition `ok` holds; `message` says in one line what is wrong where it does not."""
+        entry = self._part(part, "", weight)
+        if not ok:
+            self._fail([entry], Finding(mistake, "", message))
+
+    def call(self, function: str, *args: Any, case: Any) -> Any:
+        """What the student's function returns, or None after a part of that name has failed."""
+        answer = self._call(function, args)
+        self._remember(function, case, answer, None if answer.finding else {"": answer.value})
+        part = self._part(function, "", 1.0)
+        if answer.finding:
+            self._fail([part], answer.finding)
+        return answer.value
+
+    def answer(self, name: str, unset: Any = None) -> Any:
+        """The value that the student gave to the variable `name`, or None after its part has failed."""
+        part = self._part(name, "", 1.0)
+        value = self._namespace.get(name, unset)
+        if value is unset or value is Ellipsis:
+            self._fail([part], _unwritten(name, "has no value yet"))
+            return None
+        self._remember(name, "", Answer(value), {"": value})
+        return value
+
+    def score(self) -> float:
+        """Show the feedback; return the points, a Python float in [0, points]."""
+        if not self._parts:
+            raise RuntimeError(f"exercise {self.name!r} has checked nothing: its test cell asks no question")
+        parts = self._parts.values()
+        earned = self.points * sum(p.weight for p in parts if p.ok) / sum(p.weight for p in parts)
+        feedback = Feedback(self.name, round(float(earned), 2), float(self.points), self._remarks(), self.notes)
+        self._hints = [hint for remark in feedback.remarks for hint in remark.hints]
+        _show(feedback)
+        return feedback.earned
+
+    def next_hint(self) -> str:
+        return self._hints.pop(0) if self._hints else "No further hint."
+
+    # How it finds out ----------------------------------------------------------------------------------------
+
+    def _part(self, function: str, output: str, weight: float) -> Part:
+        return self._parts.setdefault((function, output), Part(function, output, weight))
+
+    def _fail(self, parts, finding: Finding, report: Report | None = None) -> None:
+        for part in parts:
+            # The first case that fails is the one that is explained.
+            if part.ok:
+                part.findings, part.report = [finding], report
+
+    def _blame(self, parts: Mapping[str, Part], report: Report, function: str) -> None:
+        """Give each part that is wrong in `report` its own finding; what concerns no parameter concerns all."""
+        general = [f for f in report.findings if not f.parameter]
+        for name, part in parts.items():
+            own = [f for f in report.findings if f.parameter == name] or general
+            if own and not (_right(report, name) and not general):
+                message = own[0].message
+                prefix = f"{function}: " if not message.startswith(function) else ""
+                self._fail([part], Finding(own[0].id, name, prefix + message, own[0].where), report)
+
+    def _call(self, function: str, args: Sequence, watch: Sequence[str] = ()) -> Answer:
+        f = self._namespace.get(function)
+        if f is None:
+            return Answer(finding=_unwritten(function, "is not defined"))
+        if not callable(f):
+            return Answer(finding=_unwritten(function, f"is a {type(f).__name__}, not a function"))
+        args = tuple(float(a) if isinstance(a, np.ndarray) and a.ndim == 0 else copy.deepcopy(a) for a in args)
+        try:
+            with self._quiet(function), self._counting(function, watch, args):
+                value = f(*args)
+        except NotImplementedError:
+            return Answer(finding=_unwritten(function, "is not written yet"))
+        except (Exception, SystemExit) as error:
+            return Answer(finding=Finding("", "", f"{function} stopped: {_where(error)}"))
+        if value is None:
+            return Answer(finding=Finding("none-returned", "", f"{function} returned None, expected its result."))
+        return Answer(value)
+
+    @contextlib.contextmanager
+    def _quiet(self, function: str):
+        """Honest code may print or warn; on stderr either would cost the question."""
+        sink = io.StringIO()
+        with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
+            warnings.simplefilter("always")
+            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+                yield
+        for warning in caught:
+            self._note(f"{function} warned: {warning.message} (this costs nothing)")
+
+    @contextlib.contextmanager
+    def _counting(self, function: str, watch: Sequence[str], args: Sequence):
+        """Flag an answer that evaluates a watched function once per entry of its arguments or more."""
+        originals = {name: self._namespace[name] for name in watch if name in self._namespace}
+        calls = 0
+
+        def counted(f):
+            def wrapper(*a, **k):
+                nonlocal calls
+                calls += 1
+                return f(*a, **k)
+
+            return wrapper
+
+        self._namespace.update({name: counted(f) for name, f in originals.items()})
+        try:
+            yield
+        finally:
+            self._namespace.update(originals)
+        entries = sum(np.size(a) for a in args if isinstance(a, (float, np.ndarray)))
+        if originals and calls >= max(4, entries):
+            self._note(f"[{NUMERICAL}] for the instructor: {function} evaluated the forward pass {calls} times.")
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _remember(self, function: str, case: Any, answer: Answer, outputs: Mapping[str, Any] | None) -> None:
+        """Keep fingerprints of what came back, to be matched with those of the known wrong answers."""
+        if outputs is None:
+            outputs = {"": answer.finding.message if answer.finding else answer.value}
+        prints = {str(name): fingerprint(value) for name, value in outputs.items()}
+        self.seen.setdefault(function, {}).setdefault(str(case), prints)
+
+    @staticmethod
+    def _named(value: Any, labels: Mapping[str, str]) -> dict[str, Any] | None:
+        """The outputs by parameter, from any of the forms an answer may have; None where it has none of them."""
+        if isinstance(value, Mapping):
+            found = {name: value.get(label, value.get(name)) for name, label in labels.items()}
+            return None if all(v is None for v in found.values()) else found
+        if len(labels) == 1 and not isinstance(value, tuple):
+            return {next(iter(labels)): value}
+        if isinstance(value, (tuple, list)) and len(value) == len(labels):
+            return dict(zip(labels, value, strict=True))
+        return None
+
+    @staticmethod
+    def _is_numerical(report: Report) -> bool:
+        for name, numeric in report.numeric.items():
+            scale = np.max(np.abs(numeric), initial=0.0)
+            if scale == 0 or np.max(report.error_bound[name], initial=0.0) > 1e-13 * scale:
+                continue
+            if np.max(np.abs(report.analytic[name] - numeric), initial=0.0) > NUMERICAL_AGREEMENT * scale:
+                return True
+        return False
+
+    def _given_own_upstream(self, forward, values, named, name, wrong) -> Report | None:
+        """Check dV against the student's own gradients of what V flows into; None where these cannot serve."""
+        consumers = _consumers(forward, values, name)
+        if not any(c in wrong for c in consumers):
+            return None
+        upstream = {}
+        for c in consumers:
+            d = np.asarray(1.0 if c == _loss(forward) else named.get(c, np.nan))
+            # A gradient of zeros would make any further zeros "follow".
+            if d.shape != np.shape(values[c]) or d.dtype.kind not in "fiu" or not np.all(np.isfinite(d)) or not np.any(d):
+                return None
+            upstream[c] = d
+
+        def flow(p):
+            v = types.SimpleNamespace(**{**values, **p})
+            return sum(np.sum(d * forward[c](v)) for c, d in upstream.items())
+
+        return check_gradient(flow, lambda p: {name: named[name]}, {name: values[name]}, points=1)
+
+    # How it says it ------------------------------------------------------------------------------------------
+
+    def _remarks(self) -> list["Remark"]:
+        """One remark per function that is wrong, on its first wrong output; outputs that follow cost nothing."""
+        remarks: list[Remark] = []
+        explained = set()
+        for part in self._parts.values():
+            if part.ok or part.function in explained:
+                continue
+            explained.add(part.function)
+            finding = part.findings[0]
+            names = self._known_mistakes(part)
+            if not names and finding.id:
+                names = [finding.id]
+            if not names and part.report is not None:
+                names = list(dict.fromkeys(f.id for f in diagnose(part.report) if f.id in CATALOGUE))
+            remarks.append(Remark(finding.message, [n for n in names if n in CATALOGUE]))
+        follows = [p for p in self._parts.values() if p.follows and p.ok]
+        if follows:
+            listed = ", ".join(p.output for p in follows)
+            self._note(f"Right, given your own earlier gradients, and marked as right: {listed}.")
+        return remarks
+
+    def _known_mistakes(self, part: Part) -> list[str]:
+        """The known wrong answers that give what this part gave, in every visible case."""
+        seen = self.seen.get(part.function, {})
+        names = []
+        for mistake, functions in self._known.items():
+            cases = functions.get(part.function, {})
+            pairs = [(seen[c].get(part.output), cases[c].get(part.output)) for c in cases if c in seen]
+            if not pairs:
+                continue
+            if all(a is not None and b is not None and matches(a, b) for a, b in pairs):
+                names.append(mistake.split("/")[0])
+        return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Two lines: what is wrong, in the student's words, and which mistake it is (several where they tie)."""
+
+    message: str
+    mistakes: list[str]
+
+    @property
+    def lines(self) -> list[str]:
+        named = [f"[{m}] {CATALOGUE[m].sentence}" + _link(CATALOGUE[m].link) for m in self.mistakes]
+        if len(named) > 1:
+            named.insert(0, "These mistakes give the same numbers here:")
+        return [self.message, *named]
+
+    @property
+    def hints(self) -> list[str]:
+        return [hint for m in self.mistakes[:1] for hint in CATALOGUE[m].hints]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a test cell shows, as text and as HTML."""
+
+    exercise: str
+    earned: float
+    points: float
+    remarks: list[Remark]
+    notes: list[str]
+
+    @property
+    def headline(self) -> str:
+        right = "" if self.remarks else ": right"
+        return f"{self.exercise}{right}, {self.earned:g} of {self.points:g} points"
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        for remark in self.remarks:
+            lines += remark.lines
+        if any(remark.hints for remark in self.remarks):
+            lines.append(f'A hint at a time: checks.hint("{self.exercise}")')
+        return "\n".join(lines + self.notes)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        # Names and messages hold what students wrote.
+        paragraphs = [f"<p><strong>{html.escape(self.headline)}</strong></p>"]
+        for remark in self.remarks:
+            paragraphs.append("<p>" + "<br>".join(html.escape(line) for line in remark.lines) + "</p>")
+            folded = ""
+            for number, hint in reversed(list(enumerate(remark.hints, 1))):
+                folded = (
+                    f"<details><summary>Hint {number}</summary><p>{html.escape(hint)}</p>{folded}</details>"
+                )
+            paragraphs.append(folded)
+        paragraphs += [f"<p><em>{html.escape(note)}</em></p>" for note in self.notes]
+        return f'<div class="feedback">{"".join(paragraphs)}</div>'
+
+
+def _show(feedback: Feedback) -> None:
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
+        ipython.display.display(feedback)
+    else:
+        print(feedback)
+
+
+def _link(link: str) -> str:
+    chapter = link.split("#")[0].replace("_", " ")
+    return f" → {chapter.capitalize()}" if chapter else ""
+
+
+def _unwritten(name: str, what: str) -> Finding:
+    return Finding("not-written", "", f"{name} {what}: write it in the cell above, run that cell, then this one.")
+
+
+def _where(error: BaseException) -> str:
+    """The exception in one line, with the student's own line that raised it."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    frame = error.__traceback__
+    own = None
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if name != __file__ and not name.startswith(sys.prefix):
+            own = (name, frame.tb_lineno)
+        frame = frame.tb_next
+    line = linecache.getline(*own).strip() if own else ""
+    return f"{text} (in your line `{line}`)" if line else text
+
+
+def _right(report: Report, name: str) -> bool:
+    blamed = any(f.parameter == name for f in report.findings)
+    return not blamed and not np.any(report.wrong.get(name, False))
+
+
+def _loss(forward: Mapping[str, Callable]) -> str:
+    return list(forward)[-1]
+
+
+def _run(forward: Mapping[str, Callable], leaves: Mapping, override: Mapping | None = None) -> dict[str, Any]:
+    """Every value of the forward pass, with some of them held at other values."""
+    override = override or {}
+    v = types.SimpleNamespace(**{**leaves, **override})
+    for name, step in forward.items():
+        if name not in override:
+            setattr(v, name, step(v))
+    return vars(v)
+
+
+def _consumers(forward: Mapping[str, Callable], values: Mapping, name: str) -> list[str]:
+    """The values that are computed directly from `name`."""
+
+    class Watched(types.SimpleNamespace):
+        def __getattribute__(self, key):
+            if key == name:
+                read.add(step)
+            return super().__getattribute__(key)
+
+    read: set[str] = set()
+    for step, f in forward.items():
+        f(Watched(**values))
+    return [step for step in forward if step in read]
+
+
+def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
+    if got is None:
+        return Finding("none-returned", "", f"{label} is missing.")
+    try:
+        a, b = np.asarray(got, dtype=float), np.asarray(want, dtype=float)
+    except (TypeError, ValueError):
+        return Finding("wrong-dtype", "", f"{label} is a {type(got).__name__}, expected a number or an array of numbers.")
+    if a.shape != b.shape:
+        return Finding("wrong-shape", "", f"{label}: shape {a.shape}, expected {b.shape}.")
+    if not np.all(np.isfinite(a)):
+        return Finding("not-finite", "", f"{label}: holds {a[~np.isfinite(a)].flat[0]}, expected finite numbers.")
+    wrong = np.abs(a - b) > rtol * np.maximum(np.abs(b), np.max(np.abs(b), initial=0.0))
+    if not np.any(wrong):
+        return None
+    worst = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
+    at = f"[{', '.join(map(str, worst))}]" if a.ndim else ""
+    return Finding("", "", f"{label}{at}: yours {a[worst]:.6g}, expected {b[worst]:.6g}.")
