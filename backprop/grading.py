@@ -141,27 +141,28 @@ class Exercise:
         outputs: Mapping[str, str] | None = None,
         weight: float = 1.0,
         watch: Sequence[str] = (),
+        via: Callable | None = None,
         **options,
     ) -> None:
         """`function(*args(params))` is the gradient of the scalar `loss(params)`, one output per parameter.
 
         The function may return a tuple in the order of `params`, a dict with keys `dw` or `w`, or the value
         itself where there is one parameter.  `outputs` renames what a part is called (`{"x": ""}` where
-        the function has one nameless output).  `watch` names functions of the notebook that compute the loss:
+        the function has one nameless output).  `via(f, *args)` calls the function `f` in another way than `f(*args)`.  `watch` names functions of the notebook that compute the loss:
         calling one of them once per entry, or an error no formula makes, is shown to the instructor
         as a numerical answer; it costs nothing by itself.
         """
         args = args or (lambda p: tuple(p.values()))
         labels = outputs or {name: "d" + name for name in params}
         parts = {name: self._part(function, label, weight) for name, label in labels.items()}
-        answer = self._call(function, args(params), watch)
+        answer = self._call(function, args(params), watch, via)
         named = None if answer.finding else self._named(answer.value, labels)
         self._remember(function, case, answer, named and {labels[k]: v for k, v in named.items()})
         if answer.finding:
             return self._fail(parts.values(), answer.finding)
 
         def grad(p):
-            again = self._call(function, args(p))
+            again = self._call(function, args(p), via=via)
             if again.finding:
                 raise RuntimeError(again.finding.message)
             value = self._named(again.value, labels)
@@ -193,7 +194,7 @@ class Exercise:
         earns its marks: it is checked against the student's own gradients of the values it flows into.
         `wrt` is in backward order, the output first; the first that is wrong is the one that is explained.
         """
-        values = _run(forward, leaves)
+        values = forward_pass(forward, leaves)
         parts = {name: self._part(function, "d" + name, weight) for name in wrt}
         answer = self._call(function, args(types.SimpleNamespace(**values)))
         labels = {name: "d" + name for name in wrt}
@@ -207,7 +208,7 @@ class Exercise:
 
         # Each term overrides one value and depends on no other, so one check serves all of them.
         at = {name: values[name] for name in wrt}
-        total = lambda p: sum(_run(forward, leaves, {name: p[name]})[_loss(forward)] for name in wrt)
+        total = lambda p: sum(forward_pass(forward, leaves, {name: p[name]})[_loss(forward)] for name in wrt)
         report = check_gradient(total, lambda p: dict(named), at, points=1)
         if report.ok:
             return None
@@ -254,25 +255,6 @@ class Exercise:
         if not ok:
             self._fail([entry], Finding(mistake, "", message))
 
-    def call(self, function: str, *args: Any, case: Any) -> Any:
-        """What the student's function returns, or None after a part of that name has failed."""
-        answer = self._call(function, args)
-        self._remember(function, case, answer, None if answer.finding else {"": answer.value})
-        part = self._part(function, "", 1.0)
-        if answer.finding:
-            self._fail([part], answer.finding)
-        return answer.value
-
-    def answer(self, name: str, unset: Any = None) -> Any:
-        """The value that the student gave to the variable `name`, or None after its part has failed."""
-        part = self._part(name, "", 1.0)
-        value = self._namespace.get(name, unset)
-        if value is unset or value is Ellipsis:
-            self._fail([part], _unwritten(name, "has no value yet"))
-            return None
-        self._remember(name, "", Answer(value), {"": value})
-        return value
-
     def score(self) -> float:
         """Show the feedback; return the points, a Python float in [0, points]."""
         if not self._parts:
@@ -308,7 +290,9 @@ class Exercise:
                 prefix = f"{function}: " if not message.startswith(function) else ""
                 self._fail([part], Finding(own[0].id, name, prefix + message, own[0].where), report)
 
-    def _call(self, function: str, args: Sequence, watch: Sequence[str] = ()) -> Answer:
+    def _call(
+        self, function: str, args: Sequence, watch: Sequence[str] = (), via: Callable | None = None
+    ) -> Answer:
         f = self._namespace.get(function)
         if f is None:
             return Answer(finding=_unwritten(function, "is not defined"))
@@ -317,7 +301,7 @@ class Exercise:
         args = tuple(float(a) if isinstance(a, np.ndarray) and a.ndim == 0 else copy.deepcopy(a) for a in args)
         try:
             with self._quiet(function), self._counting(function, watch, args):
-                value = f(*args)
+                value = via(f, *args) if via else f(*args)
         except NotImplementedError:
             return Answer(finding=_unwritten(function, "is not written yet"))
         except (Exception, SystemExit) as error:
@@ -548,7 +532,7 @@ def _loss(forward: Mapping[str, Callable]) -> str:
     return list(forward)[-1]
 
 
-def _run(forward: Mapping[str, Callable], leaves: Mapping, override: Mapping | None = None) -> dict[str, Any]:
+def forward_pass(forward: Mapping[str, Callable], leaves: Mapping, override: Mapping | None = None) -> dict[str, Any]:
     """Every value of the forward pass, with some of them held at other values."""
     override = override or {}
     v = types.SimpleNamespace(**{**leaves, **override})

@@ -1,0 +1,36 @@
+"""What the tests share: the built site, and the rule that CI skips nothing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI") == "true"
+
+
+def need(program: str) -> str:
+    """The path of a system program; without it the test is skipped, and on CI it fails."""
+    path = shutil.which(program)
+    if path is None:
+        message = f"the system program {program!r} is not installed"
+        pytest.fail(message) if CI else pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The built site; `make book` builds it where it is not fresh."""
+    built = ROOT / "_build" / "html"
+    if "BOOK_HTML" in os.environ:
+        return Path(os.environ["BOOK_HTML"])
+    subprocess.run(["make", "--silent", "book"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return built
+
+
+def pytest_runtest_logreport(report) -> None:
+    """A skipped test says that something was not shown; CI has everything, so there it is a failure."""
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
+        raise pytest.UsageError(f"{report.nodeid} was skipped on CI: {report.longrepr}")
