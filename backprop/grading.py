@@ -147,10 +147,10 @@ class Exercise:
         """`function(*args(params))` is the gradient of the scalar `loss(params)`, one output per parameter.
 
         The function may return a tuple in the order of `params`, a dict with keys `dw` or `w`, or the value
-        itself where there is one parameter.  `outputs` renames what a part is called (`{"x": ""}` where
-        the function has one nameless output).  `via(f, *args)` calls the function `f` in another way than `f(*args)`.  `watch` names functions of the notebook that compute the loss:
-        calling one of them once per entry, or an error no formula makes, is shown to the instructor
-        as a numerical answer; it costs nothing by itself.
+        itself where there is one parameter.  `outputs` renames what a part is called (`{"x": ""}` where the
+        function has one nameless output); `via(f, *args)` calls the function `f` in another way than `f(*args)`.
+        `watch` names functions of the notebook that compute the loss: calling one of them once per entry, or an
+        error that no formula makes, is shown to the instructor as a numerical answer; by itself it costs nothing.
         """
         args = args or (lambda p: tuple(p.values()))
         labels = outputs or {name: "d" + name for name in params}
@@ -384,9 +384,10 @@ class Exercise:
             return None
         upstream = {}
         for c in consumers:
-            d = np.asarray(1.0 if c == _loss(forward) else named.get(c, np.nan))
+            d = np.asarray(1.0 if c == _loss(forward) else named.get(c))
+            numbers = d.dtype.kind in "fiu" and d.shape == np.shape(values[c]) and np.all(np.isfinite(d))
             # A gradient of zeros would make any further zeros "follow".
-            if d.shape != np.shape(values[c]) or d.dtype.kind not in "fiu" or not np.all(np.isfinite(d)) or not np.any(d):
+            if not numbers or not np.any(d):
                 return None
             upstream[c] = d
 
@@ -543,18 +544,17 @@ def forward_pass(forward: Mapping[str, Callable], leaves: Mapping, override: Map
 
 
 def _consumers(forward: Mapping[str, Callable], values: Mapping, name: str) -> list[str]:
-    """The values that are computed directly from `name`."""
+    """The values that are computed directly from `name`: those that can't be computed without it."""
+    rest = types.SimpleNamespace(**{key: value for key, value in values.items() if key != name})
 
-    class Watched(types.SimpleNamespace):
-        def __getattribute__(self, key):
-            if key == name:
-                read.add(step)
-            return super().__getattribute__(key)
+    def needs_it(step: str) -> bool:
+        try:
+            forward[step](rest)
+        except AttributeError:
+            return True
+        return False
 
-    read: set[str] = set()
-    for step, f in forward.items():
-        f(Watched(**values))
-    return [step for step in forward if step in read]
+    return [step for step in forward if needs_it(step)]
 
 
 def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
@@ -563,7 +563,8 @@ def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
     try:
         a, b = np.asarray(got, dtype=float), np.asarray(want, dtype=float)
     except (TypeError, ValueError):
-        return Finding("wrong-dtype", "", f"{label} is a {type(got).__name__}, expected a number or an array of numbers.")
+        kind = type(got).__name__
+        return Finding("wrong-dtype", "", f"{label} is a {kind}, expected a number or an array of numbers.")
     if a.shape != b.shape:
         return Finding("wrong-shape", "", f"{label}: shape {a.shape}, expected {b.shape}.")
     if not np.all(np.isfinite(a)):

@@ -110,14 +110,14 @@ def read(path: Path) -> Source:
     """Parse and check one source; raise `SourceError` at the first thing that is wrong with it."""
     path = Path(path)
     text = path.read_text(encoding="utf-8")
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if re.match(r"# %%( |$)", line)]
+    starts = [number for number, line in enumerate(text.splitlines(), 1) if re.match(r"# %%( |$)", line)]
     try:
         notebook = jupytext.reads(text, fmt="py:percent")
     except Exception as error:
         raise SourceError(path, 1, f"is not a percent-format script: {error}") from error
-    if len(lines) != len(notebook.cells):
+    if len(starts) != len(notebook.cells):
         raise SourceError(path, 1, "text before the first '# %%', or a cell marker that can't be read")
-    cells = [_cell(path, node, line) for node, line in zip(notebook.cells, lines, strict=True)]
+    cells = [_cell(path, node, line) for node, line in zip(notebook.cells, starts, strict=True)]
     source = Source(path, tuple(cells))
     for check in (_check_syntax, _check_names, _check_regions, _check_exercises, _check_leaks):
         check(source)
@@ -234,47 +234,52 @@ def _check_leaks(source: Source) -> None:
     """No line of an answer stands in what students see."""
     secret: dict[str, str] = {}
     for cell in source.role("solution") + source.role("marked"):
-        for line in _region(cell.text, SOLUTION):
-            plain = _plain(line)
-            if len(plain) >= LEAK_LENGTH:
-                secret.setdefault(plain, cell.name)
+        for line in withheld(cell):
+            secret.setdefault(line, cell.name)
     for cell in source.cells:
         if cell.role in ("mistake", "accepted"):
             continue
         for offset, line in enumerate(_without(_without(cell.text, SOLUTION), HIDDEN).splitlines(), 1):
-            plain = _plain(line)
+            plain = lines(line, 0)
             for answer, name in secret.items():
-                if answer in plain:
+                if plain and answer in plain[0]:
                     raise SourceError(
                         source.path, cell.line + offset, f"a line of the answer to {name!r} leaks: {line.strip()!r}"
                     )
 
 
-def _plain(line: str) -> str:
-    return re.sub(r"\s+", "", line.split("  #")[0])
+def lines(text: str, least: int = LEAK_LENGTH) -> list[str]:
+    """The lines of a text without white space and trailing comments, those of `least` characters or more."""
+    plain = (re.sub(r"\s+", "", line.split("  #")[0]) for line in text.splitlines())
+    return [line for line in plain if line and len(line) >= least]
+
+
+def withheld(cell: Cell) -> list[str]:
+    """The lines of a cell that students must not see, as `lines` gives them."""
+    return lines("\n".join(_region(cell.text, SOLUTION) + _region(cell.text, HIDDEN)))
 
 
 def _region(text: str, marks: tuple[str, str]) -> list[str]:
     """The lines between the markers."""
-    inside, lines = False, []
+    inside, found = False, []
     for line in text.splitlines():
         if line.strip() in marks:
             inside = line.strip() == marks[0]
         elif inside:
-            lines.append(line)
-    return lines
+            found.append(line)
+    return found
 
 
 def _without(text: str, marks: tuple[str, str]) -> str:
     """The text with a blank line for each line of the regions, so that lines keep their numbers."""
-    inside, lines = False, []
+    inside, kept = False, []
     for line in text.splitlines():
         if line.strip() in marks:
             inside = line.strip() == marks[0]
-            lines.append("")
+            kept.append("")
         else:
-            lines.append("" if inside else line)
-    return "\n".join(lines)
+            kept.append("" if inside else line)
+    return "\n".join(kept)
 
 
 # Notebooks ---------------------------------------------------------------------------------------------------

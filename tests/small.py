@@ -39,3 +39,12 @@ def square_grad(x):
 # %% accepted="sum" of="square"
 def square_grad(x):
     return x + x
+
+
+# %% [markdown] marked="why" points=4
+# ### Why do slopes multiply along a chain?
+#
+# ### BEGIN SOLUTION
+# A unit at the start becomes `slope` units in the middle, and each of these becomes as many as the next slope says.
+# Rubric: 4 exchange rates and why they multiply, 3 a right statement without the reason, 1 an example, 0 nothing.
+# ### END SOLUTION
