@@ -45,7 +45,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 INK, MUTED, GRID, PAPER = "#20262e", "#6b7280", "#d4d8dd", "#fefefe"
 FORWARD, BACKWARD = "#1f77c9", "#b8600b"
-GOOD, BAD, EXTRA = "#2a8540", "#d03d3d", "#9257c2"
+GOOD, BAD, EXTRA = "#2a8540", "#d94a4a", "#9a62c7"
 
 # What a colour becomes in a page.
 # A page without our style sheet gives its own text colour and background, and the accents are of a middle
@@ -62,6 +62,8 @@ CSS = {
     EXTRA: f"var(--bp-extra, {EXTRA})",
 }
 MONO = "var(--bp-mono, var(--pst-font-family-monospace, var(--jp-code-font-family, monospace)))"
+
+NAME = "\0"  # the figure's id, which is a hash of the drawing, before it is known
 
 TEXT = 12  # pixels
 SMALLEST = 10  # pixels, at the width below
@@ -140,7 +142,7 @@ def show(figure, *, alt, caption=None, narrow=None):
         )
     text = html.escape(" ".join(caption.split())) if caption else ""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    body = "".join(drawings).replace("@", name)
+    body = "".join(drawings).replace(NAME, name)
     body += f"<figcaption>{text}</figcaption>" if text else ""
     markup = f'{style}<figure class="bp-figure" id="{name}" style="text-align: center">{body}</figure>'
     return Shown(markup, _png(figure), alt)
@@ -165,18 +167,18 @@ def _png(figure):
 
 
 def _svg(figure, alt, css_class):
-    """The drawing as an `<svg>` element; "@" stands for the prefix that makes its ids unique in the page."""
+    """The drawing as an `<svg>` element; NAME stands for the prefix that makes its ids unique in the page."""
     out = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    svg = out.getvalue().replace("@", "&#64;")
+    svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     # Matplotlib's own <style> would restyle every drawing of the page.
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
-    key = css_class[-6:] or "figure"
-    svg = re.sub(r' id="([^"]*)"', lambda m: f' id="@{key}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(url\(|href=")#', rf"\1#@{key}-", svg)
+    prefix = f"{NAME}-{css_class[3:] or 'only'}-"
+    svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(url\(|href=")#', rf"\1#{prefix}", svg)
     svg = re.sub(r"font-family: '[^;\"]* Mono'[^;\"]*", f"font-family: {MONO}", svg)
     svg = re.sub(r"font-family: '[^;\"]*;?\s?", "", svg)  # the page's own font
     svg = svg.replace("#000000", INK).replace("#ffffff", PAPER)
@@ -185,11 +187,11 @@ def _svg(figure, alt, css_class):
     svg = re.sub(r'transform="rotate\(-?0 [^"]*"', "", svg)
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
     title, _, rest = alt.partition(". ")
-    words = f'<title id="@{key}-t">{html.escape(title.rstrip("."))}</title>'
-    labels = f"@{key}-t"
+    words = f'<title id="{prefix}t">{html.escape(title.rstrip("."))}</title>'
+    labels = f"{prefix}t"
     if rest:
-        words += f'<desc id="@{key}-d">{html.escape(rest)}</desc>'
-        labels += f" @{key}-d"
+        words += f'<desc id="{prefix}d">{html.escape(rest)}</desc>'
+        labels += f" {prefix}d"
     width, height = figure.get_size_inches() * 72
     opening = (
         f'<svg class="{css_class}" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
