@@ -183,11 +183,11 @@ class Exercise:
         leaves: Mapping[str, Any],
         wrt: Sequence[str],
         *,
-        args: Callable,
+        args: Sequence,
         case: Any,
         weight: float = 1.0,
     ) -> None:
-        """`function(*args(values))` gives dL/dV for every name V in `wrt`, as a dict with keys `dV`.
+        """`function(*args)` gives dL/dV for every name V in `wrt`, as a dict with keys `dV`.
 
         `forward` lists the forward pass in order, `{"z": lambda v: v.w * v.x + v.b, ..., "L": ...}`; its last
         entry is the loss.  A gradient that is wrong only because the one after it in the forward pass is wrong
@@ -196,7 +196,7 @@ class Exercise:
         """
         values = forward_pass(forward, leaves)
         parts = {name: self._part(function, "d" + name, weight) for name in wrt}
-        answer = self._call(function, args(types.SimpleNamespace(**values)))
+        answer = self._call(function, args)
         labels = {name: "d" + name for name in wrt}
         named = None if answer.finding else self._named(answer.value, labels)
         self._remember(function, case, answer, named and {labels[k]: v for k, v in named.items()})
@@ -426,10 +426,8 @@ class Exercise:
         names = []
         for mistake, functions in self._known.items():
             cases = functions.get(part.function, {})
-            pairs = [(seen[c].get(part.output), cases[c].get(part.output)) for c in cases if c in seen]
-            if not pairs:
-                continue
-            if all(a is not None and b is not None and matches(a, b) for a, b in pairs):
+            pairs = [(_output(seen[c], part.output), _output(cases[c], part.output)) for c in cases if c in seen]
+            if pairs and all(a is not None and b is not None and matches(a, b) for a, b in pairs):
                 names.append(mistake.split("/")[0])
         return list(dict.fromkeys(names))
 
@@ -499,6 +497,11 @@ def _show(feedback: Feedback) -> None:
         ipython.display.display(feedback)
     else:
         print(feedback)
+
+
+def _output(prints: Mapping[str, list], output: str) -> list | None:
+    """The fingerprint of one output, or of the whole answer where it never came to have outputs."""
+    return prints.get(output, prints.get(""))
 
 
 def _link(link: str) -> str:

@@ -10,10 +10,11 @@ A source is a percent-format script.  The tags of a cell say what it is:
     # %% mistake="sign" of="neuron"                   a known wrong answer, by an id of the catalogue
     # %% mistake="sign" of="neuron" variant="both"    another with the same id
     # %% accepted="by-hand" of="neuron"               another right answer
+                                                      (both need only the functions that differ from the answer's)
     # %% [markdown] marked="reflection" points=4      a question that a person marks, model answer between markers
 
-`read` refuses a bad source with file, line and reason.  A source with an answer replaced is `filled`; the
-instructor's notebook is the source with its answers, the student's is what nbgrader's own release makes of it.
+`read` refuses a bad source with file, line and reason.  `solved` is the instructor's notebook, `released` what
+nbgrader's own release makes of it, and `filled` a release with answers typed in, right or mistaken.
 """
 
 import ast
@@ -100,6 +101,15 @@ class Source:
     def of(self, role: str, exercise: str) -> list[Cell]:
         return [cell for cell in self.role(role) if exercise in (cell.of, cell.name)]
 
+    def answers(self, instead: Cell | None = None) -> dict[str, str]:
+        """The text of every answer cell, by exercise, with the functions of one cell put in their places."""
+        texts = {cell.name: cell.text for cell in self.role("solution")}
+        if instead is not None:
+            theirs = _functions(instead.text)
+            kept = [text for name, text in _functions(texts[instead.of]).items() if name not in theirs]
+            texts[instead.of] = "\n\n\n".join([*kept, instead.text])
+        return texts
+
     @property
     def graded(self) -> dict[str, Cell]:
         """The cells that carry points, by name, in order."""
@@ -159,6 +169,15 @@ def _cell(path: Path, node: NotebookNode, line: int) -> Cell:
     )
 
 
+def _functions(text: str) -> dict[str, str]:
+    """The top-level definitions of a code cell, by name."""
+    return {
+        node.name: ast.get_source_segment(text, node)
+        for node in ast.parse(text).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+
+
 def _check_syntax(source: Source) -> None:
     for cell in source.cells:
         if cell.markdown:
@@ -194,7 +213,9 @@ def _check_regions(source: Source) -> None:
                 raise SourceError(source.path, cell.line, f"{marks[0]!r} in a cell that is not tagged {role}")
             if wanted and not marks:
                 raise SourceError(
-                    source.path, cell.line, f"{cell.role}={cell.name!r} has no {begin!r} ... {end!r} around what is withheld"
+                    source.path,
+                    cell.line,
+                    f"{cell.role}={cell.name!r} has no {begin!r} ... {end!r} around what is withheld",
                 )
             if marks != [begin, end] * (len(marks) // 2):
                 raise SourceError(source.path, cell.line, f"{begin!r} and {end!r} do not pair up")
@@ -285,12 +306,8 @@ def _without(text: str, marks: tuple[str, str]) -> str:
 # Notebooks ---------------------------------------------------------------------------------------------------
 
 
-def solved(source: Source, known: Mapping | None = None, answers: Mapping[str, str] | None = None) -> NotebookNode:
-    """The instructor's notebook, with answers and hidden tests and nbgrader's metadata.
-
-    `known` are the fingerprints of `fingerprints`; `answers` replaces the answer of an exercise.
-    """
-    answers = answers or {}
+def solved(source: Source, known: Mapping | None = None) -> NotebookNode:
+    """The instructor's notebook: answers, hidden tests, nbgrader's metadata, and what `fingerprints` gave."""
     notebook = nbformat.v4.new_notebook()
     notebook.metadata = NotebookNode(
         kernelspec=NotebookNode(KERNEL),
@@ -301,10 +318,9 @@ def solved(source: Source, known: Mapping | None = None, answers: Mapping[str, s
     for number, cell in enumerate(source.cells):
         if cell.role in ("mistake", "accepted"):
             continue
-        text = answers.get(cell.name, cell.text) if cell.role == "solution" else cell.text
         make = nbformat.v4.new_markdown_cell if cell.markdown else nbformat.v4.new_code_cell
         identity = f"{cell.role}-{cell.name}" if cell.name else f"{cell.role}-{number}"
-        node = make(text, id=identity[:64])
+        node = make(cell.text, id=identity[:64])
         if cell.role in ("solution", "tests", "marked", "given"):
             node.metadata["nbgrader"] = _nbgrader(cell, identity)
         notebook.cells.append(node)
@@ -435,12 +451,11 @@ def fingerprints(source: Source) -> dict[str, dict]:
     """
     bare = solved(source)
     visible = released(bare)
-    right = filled(visible, {cell.name: cell.text for cell in source.role("solution")})
-    truth = run(right).seen
+    truth = run(filled(visible, source.answers())).seen
     known: dict[str, dict] = {}
     for mistake in source.role("mistake"):
         exercise = mistake.of
-        got = run(filled(right, {exercise: mistake.text}), only=[exercise]).seen[exercise]
+        got = run(filled(visible, source.answers(mistake)), only=[exercise]).seen[exercise]
         wrong = {}
         for function, cases in got.items():
             outputs = {
@@ -472,13 +487,12 @@ def build(paths: Iterable[Path], into: Mapping[str, Path] | None = None) -> list
         known = fingerprints(source)
         full = solved(source, known)
         release = released(full)
-        right = filled(release, {cell.name: cell.text for cell in source.role("solution")})
         notebook = f"{source.chapter}.ipynb"
         files[into["solved"] / source.chapter / notebook] = _text(full)
         files[into["released"] / source.chapter / notebook] = _text(release)
         for mistake in source.role("mistake"):
             name = f"{mistake.of}.{mistake.key.replace('/', '.')}.ipynb"
-            files[into["mistaken"] / source.chapter / name] = _text(filled(right, {mistake.of: mistake.text}))
+            files[into["mistaken"] / source.chapter / name] = _text(filled(release, source.answers(mistake)))
     return [path for path, text in files.items() if _write(path, text)]
 
 

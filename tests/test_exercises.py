@@ -20,10 +20,6 @@ def built(path):
     return source, full, notebooks.released(full)
 
 
-def answers(source, **replaced):
-    return {cell.name: cell.text for cell in source.role("solution")} | replaced
-
-
 def cases(*roles):
     """Every cell of these roles in every source, as parameters of a test."""
     found = [
@@ -49,7 +45,7 @@ def test_every_source_has_a_release_and_every_release_a_source():
 def test_answers_earn_full_marks(path):
     source, full, release = built(path)
     wanted = {name: cell.points for name, cell in source.graded.items() if cell.role == "tests"}
-    for notebook in (full, notebooks.filled(release, answers(source))):
+    for notebook in (full, notebooks.filled(release, source.answers())):
         run = notebooks.run(notebook)
         assert run.points == wanted
         assert all(type(points) is float for points in run.points.values())
@@ -74,7 +70,7 @@ def test_unsolved_fails_every_graded_cell_with_a_helpful_line(path):
 @pytest.mark.parametrize("path, mistake", cases("mistake"))
 def test_mistake_is_rejected_and_named(path, mistake):
     source, full, release = built(path)
-    wrong = answers(source, **{mistake.of: mistake.text})
+    wrong = source.answers(mistake)
     points = source.graded[mistake.of].points
     visible = notebooks.run(notebooks.filled(release, wrong), only=[mistake.of])
     hidden = notebooks.run(notebooks.filled(full, wrong), only=[mistake.of])
@@ -86,7 +82,7 @@ def test_mistake_is_rejected_and_named(path, mistake):
 @pytest.mark.parametrize("path, other", cases("accepted"))
 def test_other_right_answer_is_accepted(path, other):
     source, full, _ = built(path)
-    run = notebooks.run(notebooks.filled(full, answers(source, **{other.of: other.text})), only=[other.of])
+    run = notebooks.run(notebooks.filled(full, source.answers(other)), only=[other.of])
     assert run.points[other.of] == source.graded[other.of].points, run.feedback[other.of]
 
 
