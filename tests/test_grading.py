@@ -1,0 +1,300 @@
+"""What a test cell shows and returns: two lines, hints, points that nbgrader reads as they are meant."""
+
+import sys
+import types
+import warnings
+
+import nbformat
+import numpy as np
+import pytest
+from nbgrader.utils import determine_grade
+
+from backprop import grading
+
+CUBE = lambda p: np.sum(p["x"] ** 3)
+
+
+def graded(answer, points=6.0, known=None, seeds=(1, 2), name="cube_grad"):
+    """An exercise about the slope of a cube, answered by `answer`."""
+    checks = grading.Assignment("test", {name: answer} if answer is not None else {})
+    checks.load({"cube": {"points": points, "known": known or {}}})
+    exercise = checks.exercise("cube")
+    for seed in seeds:
+        x = np.random.default_rng(seed).normal(size=(2, 3))
+        exercise.gradient(name, CUBE, {"x": x}, case=seed)
+    return checks, exercise
+
+
+def shown(exercise, capsys):
+    points = exercise.score()
+    return points, capsys.readouterr().out
+
+
+def cell(outputs, points=6):
+    """A graded cell with these outputs, as nbgrader sees it."""
+    node = nbformat.v4.new_code_cell("exercise.score()", outputs=outputs)
+    node.metadata["nbgrader"] = {"grade": True, "solution": False, "points": points, "grade_id": "cube"}
+    return node
+
+
+def result(value):
+    return nbformat.v4.new_output("execute_result", {"text/plain": repr(value)})
+
+
+def test_right_answer_earns_its_points_and_one_line(capsys):
+    points, text = shown(graded(lambda x: 3 * x**2)[1], capsys)
+    assert points == 6.0
+    assert text == "cube: right, 6 of 6 points\n"
+
+
+def test_wrong_answer_gets_two_lines(capsys):
+    points, text = shown(graded(lambda x: -3 * x**2)[1], capsys)
+    headline, what, which = text.splitlines()[:3]
+    assert points == 0.0 and headline == "cube, 0 of 6 points"
+    assert what.startswith("cube_grad: ") and "yours" in what
+    assert which.startswith(f"[sign] {grading.CATALOGUE['sign'].sentence}")
+
+
+# The four traps of nbgrader --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.float64(0.0), True, "wrong", -1.0])
+def test_nbgrader_pays_in_full_for_what_is_not_a_float(value):
+    """The trap itself, so that it is noticed when nbgrader mends it."""
+    assert determine_grade(cell([result(value)])) == (6.0, 6.0)
+
+
+@pytest.mark.parametrize("points", [np.float64(6), 6, np.float32(6), 6.0])
+@pytest.mark.parametrize("right", [True, False])
+def test_score_is_a_python_float_that_nbgrader_reads(points, right, capsys):
+    exercise = graded(lambda x: 3 * x**2 if right else np.zeros_like(x), points=points)[1]
+    value = exercise.score()
+    assert type(value) is float and 0.0 <= value <= 6.0
+    assert determine_grade(cell([result(value)])) == (6.0 if right else 0.0, 6.0)
+
+
+def test_warnings_and_prints_of_honest_code_cost_nothing(capfd):
+    def loud(x):
+        print("debugging")
+        print("on stderr", file=sys.stderr)
+        warnings.warn("careful", stacklevel=1)
+        np.log(np.zeros(1))
+        return 3 * x**2
+
+    points = graded(loud)[1].score()
+    out, err = capfd.readouterr()
+    assert points == 6.0 and err == ""
+    assert "cube_grad warned: careful (this costs nothing)" in out
+    assert "divide by zero" in out and "debugging" not in out
+
+
+def test_a_cell_that_asks_nothing_is_an_error():
+    checks = grading.Assignment("test", {})
+    with pytest.raises(RuntimeError, match="has checked nothing"):
+        checks.exercise("cube").score()
+
+
+# Answers that are no gradient --------------------------------------------------------------------------------
+
+
+def unwritten(x):
+    raise NotImplementedError()
+
+
+def leave(x):
+    sys.exit("bye")
+
+
+def endless(x):
+    return endless(x)
+
+
+@pytest.mark.parametrize(
+    "answer, line",
+    [
+        (None, "cube_grad is not defined"),
+        (unwritten, "cube_grad is not written yet"),
+        (3.0, "cube_grad is a float, not a function"),
+        (lambda x: None, "cube_grad returned None"),
+        (lambda x: 1 / 0, "cube_grad stopped: ZeroDivisionError: division by zero"),
+        (lambda: 0, "cube_grad stopped: TypeError"),
+        (leave, "cube_grad stopped: SystemExit: bye"),
+        (endless, "cube_grad stopped: RecursionError"),
+        (lambda x: 3 * x.ravel() ** 2, "shape (6,), expected (2, 3)"),
+        (lambda x: "seven", "cube_grad: "),
+        (lambda x: {"dy": x}, "cube_grad: "),
+        (lambda x: (x, x), "cube_grad: "),
+        (lambda x: x * np.nan, "nan"),
+        (lambda x: [[1, 2], [3]], "cube_grad: "),
+    ],
+)
+def test_every_other_answer_is_told_what_it_is(answer, line, capsys):
+    points, text = shown(graded(answer)[1], capsys)
+    assert points == 0.0
+    assert line in text
+    assert "Traceback" not in text
+
+
+def test_mutating_the_input_is_seen_and_harms_nobody(capsys):
+    def greedy(x):
+        x *= 2
+        return 3 * (x / 2) ** 2
+
+    points, text = shown(graded(greedy)[1], capsys)
+    assert points in (0.0, 6.0)
+    assert points == 6.0 or "[input-mutated]" in text
+
+
+def test_wrong_line_of_the_student_is_quoted(tmp_path, capsys):
+    path = tmp_path / "cell.py"
+    path.write_text("def cube_grad(x):\n    return x @ missing\n")
+    module = types.ModuleType("cell")
+    exec(compile(path.read_text(), str(path), "exec"), vars(module))
+    text = shown(graded(module.cube_grad)[1], capsys)[1]
+    assert "NameError: name 'missing' is not defined (in your line `return x @ missing`)" in text
+
+
+# Naming, hints, parts ----------------------------------------------------------------------------------------
+
+
+def test_known_wrong_answer_is_named_by_its_fingerprint_in_every_case(capsys):
+    odd = lambda x: 3 * x**2 + np.cos(x)
+    seen = graded(odd)[1].seen
+    known = {"stale-cache": {"cube_grad": seen["cube_grad"]}}
+    assert "[stale-cache]" in shown(graded(odd, known=known)[1], capsys)[1]
+    other = lambda x: 3 * x**2 + np.sin(x)
+    assert "[stale-cache]" not in shown(graded(other, known=known)[1], capsys)[1]
+
+
+def test_ties_are_reported_as_ties(capsys):
+    odd = lambda x: 3 * x**2 + np.cos(x)
+    prints = {"cube_grad": graded(odd)[1].seen["cube_grad"]}
+    text = shown(graded(odd, known={"stale-cache": prints, "one-path-only/other": prints})[1], capsys)[1]
+    assert "[stale-cache]" in text and "[one-path-only]" in text and "same numbers" in text
+
+
+def test_hints_unfold_one_at_a_time(capsys):
+    checks, exercise = graded(lambda x: -3 * x**2)
+    exercise.score()
+    capsys.readouterr()
+    for hint in grading.CATALOGUE["sign"].hints:
+        checks.hint("cube")
+        assert capsys.readouterr().out == hint + "\n"
+    checks.hint("cube")
+    assert capsys.readouterr().out == "No further hint.\n"
+    with pytest.raises(ValueError, match="no exercise 'sphere' has been run"):
+        checks.hint("sphere")
+
+
+def test_html_folds_hints_and_escapes_what_students_write(capsys):
+    def evil(x):
+        raise ValueError("<script>alert(1)</script>")
+
+    feedback = []
+    _, exercise = graded(evil)
+    show, grading._show = grading._show, feedback.append
+    try:
+        exercise.score()
+    finally:
+        grading._show = show
+    page = feedback[0]._repr_html_()
+    assert "&lt;script&gt;" in page and "<script" not in page
+    _, exercise = graded(lambda x: -3 * x**2)
+    grading._show = feedback.append
+    try:
+        exercise.score()
+    finally:
+        grading._show = show
+    assert feedback[1]._repr_html_().count("<details>") == 3
+
+
+def test_parts_share_the_points_by_weight(capsys):
+    namespace = {"slope": lambda w, b: (2 * w, 1.0), "double": lambda x: 3 * x}
+    checks = grading.Assignment("test", namespace)
+    checks.load({"e": {"points": 10}})
+    exercise = checks.exercise("e")
+    exercise.gradient("slope", lambda p: p["w"] ** 2 + 3 * p["b"], {"w": 1.5, "b": 0.5}, case=1, weight=2.0)
+    exercise.value("double", [2.0], 4.0, case=1)
+    exercise.expect("order", True, "never shown")
+    points, text = shown(exercise, capsys)
+    assert points == round(10 * 3 / 6, 2)
+    assert "slope: db" in text and "double: yours 6, expected 4." in text
+
+
+# A whole backward pass ---------------------------------------------------------------------------------------
+
+FORWARD = {
+    "u": lambda v: v.w * v.x,
+    "v": lambda v: v.w + v.x,
+    "a": lambda v: np.tanh(v.u),
+    "L": lambda v: v.a * v.v,
+}
+
+
+def whole(answer):
+    checks = grading.Assignment("test", {"backward": answer})
+    checks.load({"e": {"points": 5}})
+    exercise = checks.exercise("e")
+    for seed in (1, 2):
+        w, x = np.random.default_rng(seed).normal(size=2)
+        exercise.backward("backward", FORWARD, {"w": w, "x": x}, ["v", "a", "u", "w", "x"], args=[w, x], case=seed)
+    return exercise
+
+
+def backward(w, x, slip=None):
+    u, v, a = w * x, w + x, np.tanh(w * x)
+    grads = {"dv": a, "da": v}
+    grads["du"] = grads["da"] * (1 if slip == "du" else 1 - a**2)
+    grads["dw"] = grads["du"] * x + (0 if slip == "dw" else grads["dv"])
+    grads["dx"] = grads["du"] * w + grads["dv"]
+    if slip == "zeros":
+        grads.update(du=0.0, dw=0.0, dx=0.0)
+    return grads
+
+
+@pytest.mark.parametrize("slip, points", [(None, 5.0), ("du", 4.0), ("dw", 4.0), ("zeros", 2.0)])
+def test_a_later_gradient_is_judged_by_what_was_fed_into_it(slip, points, capsys):
+    earned, text = shown(whole(lambda w, x: backward(w, x, slip)), capsys)
+    assert earned == points
+    if slip == "du":
+        assert "backward: du" in text
+        assert "marked as right: dw, dx" in text
+
+
+def test_a_gradient_that_is_missing_is_said_to_be(capsys):
+    earned, text = shown(whole(lambda w, x: {"dv": np.tanh(w * x), "da": w + x}), capsys)
+    assert earned == 2.0
+    assert "du" in text
+
+
+# Numerical answers -------------------------------------------------------------------------------------------
+
+
+def central(x, h=1e-5):
+    return ((x + h) ** 3 - (x - h) ** 3) / (2 * h)
+
+
+def test_a_finite_difference_is_flagged_and_not_zeroed(capsys):
+    points, text = shown(graded(central)[1], capsys)
+    assert points == 6.0
+    assert "[numerical-gradient-returned] for the instructor" in text
+
+
+def test_calling_the_loss_once_per_entry_is_flagged(capsys):
+    def by_complex_step(x):
+        g = np.zeros(x.shape)
+        for i in np.ndindex(x.shape):
+            z = x.astype(complex)
+            z[i] += 1e-30j
+            g[i] = np.imag(namespace["cube"](z)) / 1e-30
+        return g
+
+    namespace = {"cube": lambda x: np.sum(x**3), "cube_grad": by_complex_step}
+    exercise = grading.Assignment("test", namespace).exercise("e")
+    x = np.random.default_rng(1).normal(size=(2, 3))
+    exercise.gradient("cube_grad", CUBE, {"x": x}, case=1, watch=["cube"])
+    text = shown(exercise, capsys)[1]
+    assert "evaluated the forward pass 6 times" in text
+    honest = grading.Assignment("test", namespace | {"cube_grad": lambda x: 3 * x**2}).exercise("e")
+    honest.gradient("cube_grad", CUBE, {"x": x}, case=1, watch=["cube"])
+    assert "instructor" not in shown(honest, capsys)[1]
