@@ -1,0 +1,1166 @@
+r"""Is this gradient right? Compare it with numbers that come with an error bound.
+
+``check_gradient(f, grad, params)`` asks whether ``grad`` is the gradient of ``f``.  Read in this order:
+
+1. *Structure before numbers* (`_ask`): what did ``grad`` return, and is it the same at a second call?
+2. *Slopes of a line* (`complex_step`, `noise_level`, `ridders`): three ways to differentiate a function of one
+   variable, the last of which says how far off it may be.
+3. *An oracle* (`_Oracle`): the strongest of the three that this ``f`` allows.  The complex step is used for an
+   array only after it has agreed there with real finite differences.
+4. *Screening* (`_Judge.screen`): a random direction through all arrays decides whether all is well, so that the
+   cost does not grow with the number of parameters.
+5. *Every entry* (`_Judge.settle`), but only of the arrays that the screen could not clear.
+6. *The report*, as text, HTML and figure.
+
+An entry is wrong when it differs from the oracle by more than the sum of: the oracle's error bound, the rounding
+noise of the gradient under test (how much it moves when the parameters move by an ulp), a floor for gradients that
+are truly zero, and ``rtol`` times the entry.  Only ``rtol`` is chosen; the rest is measured.
+
+Sources:
+
+- C. J. F. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Adv. Eng. Software 4 (1982) 75-76.
+- J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011) 1292-1314 (ECNoise).
+- W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Rev. 40 (1998) 110-112.
+- J. R. R. A. Martins, P. Sturdza, J. J. Alonso, "The complex-step derivative approximation", ACM TOMS 29 (2003) 245-262.
+"""
+
+import heapq
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = [
+    "Finding", "Report", "check_gradient", "check_vjp", "numerical_gradient", "directional_derivative",
+    "complex_step", "noise_level", "ridders",
+]  # fmt: skip
+
+METHODS = ("auto", "complex", "extended", "ridders")
+ENTRIES = 2000  # in mode "screen", look at no more entries than this of one array
+SAMPLE = 32  # in a bigger array, stop when this many entries are found wrong
+VISIBLE = 1e-6  # an array is heard in a chorus when its part is at least this share of the whole
+NOWHERE = np.complex128(complex(np.nan, np.nan))  # the value of f where it has none, also to a complex step
+WIDE = 1e-3  # a bound wider than this share of the gradient decides nothing
+
+
+# ---------------------------------------------------------------- what the caller sees
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, in one line of the student's words.
+
+    id: the mistake's name in the catalogue; parameter: a key of ``params`` or ""; message: one line;
+    where: a place in the code or among the parameters, if known.
+    """
+
+    id: str
+    parameter: str
+    message: str
+    where: str = ""
+
+
+@dataclass
+class Report:
+    """What a check found.  ``str(report)`` starts with the one sentence a student needs.
+
+    verdict: "pass", "fail" or "inconclusive" (the oracle's bound is too wide to tell).
+    analytic: dict name -> array, the gradient under test.
+    numeric, error_bound: dict name -> array, the oracle's value of each entry and how far off it may be.
+        An entry that was not computed, because its array passed the screen, is nan, its bound inf.
+    wrong: dict name -> boolean array.
+    params: the parameters at which these numbers hold; error: the exception grad raised, or None;
+    result: what grad returned, before any conversion.
+    """
+
+    verdict: str = "pass"
+    findings: list = field(default_factory=list)
+    analytic: dict = field(default_factory=dict)
+    numeric: dict = field(default_factory=dict)
+    error_bound: dict = field(default_factory=dict)
+    wrong: dict = field(default_factory=dict)
+    params: dict = field(default_factory=dict)
+    error: BaseException | None = None
+    result: object = None
+
+    @property
+    def ok(self):
+        return self.verdict == "pass"
+
+    def raise_if_failed(self):
+        """Raise AssertionError with the text of the report if the verdict is "fail"."""
+        if self.verdict == "fail":
+            raise AssertionError(str(self))
+
+    def __str__(self):
+        return _as_text(self)
+
+    def _repr_html_(self):
+        return _as_html(self)
+
+    def plot(self):
+        """One heat map per parameter, in forward order: the size of the error, with a cross on each wrong entry."""
+        return _as_figure(self)
+
+
+def check_gradient(
+    f, grad, params, rtol=1e-6, method="auto", mode="screen", points=2, seed=0, mistakes=None, cache=None
+):
+    """Check the gradient of a scalar function.
+
+    f(params) -> scalar; grad(params) -> dict like params.  ``f`` is called right before each call of ``grad``.
+    params: dict name -> float array of any shape, or Python float.  None of them is changed.
+    rtol: relative errors below this are not worth telling (float32: at least 3e-5).
+    method: "auto", or one oracle for all: "complex", "extended" (long double), "ridders" (float64).
+    mode: "screen", or "full" to compute every entry at every point.
+    points: how many points to check at: ``params``, then jittered copies of it.
+    mistakes: None, or a function report -> list of Finding, called on a failure; its findings are appended.
+    cache: None, or a dict that the caller keeps for this one f: it remembers which oracle f allows.
+
+    Returns a Report.  Raises ValueError for a bad call: f not scalar or raising, params not float arrays.
+    """
+    loss = _Loss(f, params)
+    return _check(loss, grad, loss.read(params), rtol, method, mode, points, seed, mistakes, cache)
+
+
+def check_vjp(
+    forward, backward, inputs, upstream=None, rtol=1e-6, method="auto", mode="screen", points=2, seed=0,
+    mistakes=None, cache=None,
+):  # fmt: skip
+    """Check a layer's backward pass, that is its vector-Jacobian product.
+
+    forward(**inputs) -> array, scalar or tuple of arrays.  backward(upstream, **inputs) -> dict by input name, or a
+    tuple in the order of the inputs, or one array where there is one input.  inputs: dict name -> value; those that
+    are float arrays or Python floats are checked, the others (labels, an axis) are passed on as they are.
+    upstream: like forward's result; random if None, since an upstream of ones is blind to many mistakes.
+    The other arguments, the Report and the errors are those of check_gradient.
+    """
+    if not isinstance(inputs, Mapping):
+        raise ValueError(f"inputs: expected a dict of arrays by name, got {type(inputs).__name__}.")
+    floats = {name: value for name, value in inputs.items() if _is_float(value)}
+    fixed = {name: value for name, value in inputs.items() if name not in floats}
+    if upstream is None:
+        upstream = _random_upstream(forward, inputs, np.random.default_rng(seed))
+
+    def f(params):
+        return _inner(upstream, forward(**fixed, **params))
+
+    def grad(params):
+        given = _copy(upstream)
+        result = backward(given, **{name: params.get(name, fixed.get(name)) for name in inputs})
+        if not _identical(given, upstream):
+            raise _Mutated("the upstream gradient")
+        return _by_name(result, list(inputs), list(floats))
+
+    loss = _Loss(f, floats, label="forward", identity=forward)
+    return _check(loss, grad, loss.read(floats), rtol, method, mode, points, seed, mistakes, cache)
+
+
+def numerical_gradient(f, params, method="auto"):
+    """Gradient of f at params by the strongest oracle f allows, entry by entry.
+
+    Returns (gradient, error_bound), two dicts name -> array shaped like params.
+    Raises ValueError for a bad call, as check_gradient does.
+    """
+    loss = _Loss(f, params)
+    place = loss.read(params)
+    with _quiet():
+        loss.value(place)
+        oracle = _Oracle(loss, place, _trust(loss, place, method, None), np.random.default_rng(0))
+        found = {name: oracle.entries(name, range(place[name].size)) for name in place}
+        loss.value(place)
+    shaped = {name: (v.reshape(place[name].shape), b.reshape(place[name].shape)) for name, (v, b) in found.items()}
+    return {name: v for name, (v, _) in shaped.items()}, {name: b for name, (_, b) in shaped.items()}
+
+
+def directional_derivative(f, params, direction, method="auto"):
+    """Derivative of f at params along direction (a dict like params; arrays left out do not move).
+
+    Returns (value, error_bound).  Raises ValueError for a bad call, as check_gradient does.
+    """
+    loss = _Loss(f, params)
+    place = loss.read(params)
+    moves = {}
+    for name, move in direction.items():
+        if name not in place:
+            raise ValueError(f"direction[{name!r}]: no such parameter; params has {_listing(place)}.")
+        moves[name] = np.asarray(move, dtype=float)
+        if moves[name].shape != place[name].shape:
+            raise ValueError(f"direction[{name!r}]: shape {moves[name].shape}, expected {place[name].shape}.")
+    with _quiet():
+        loss.value(place)
+        oracle = _Oracle(loss, place, _trust(loss, place, method, None), np.random.default_rng(0))
+        value, bound = oracle.along(moves)
+        loss.value(place)
+    return float(value), float(bound)
+
+
+# ---------------------------------------------------------------- the slope of a function of one variable
+
+
+def complex_step(phi, h=1e-30):
+    """phi'(0) as Im phi(ih)/h: no subtraction, hence no cancellation, hence a step as small as one likes.
+
+    phi must take a complex argument and be analytic; the error is then O(h^2) and rounding.
+    (Squire and Trapp 1998; Martins, Sturdza and Alonso 2003.)
+    """
+    return float(np.imag(phi(1j * h))) / h
+
+
+def noise_level(phi, eps):
+    """Standard deviation of the rounding noise in phi near 0 (ECNoise, Moré and Wild 2011).
+
+    Differences of order k of a smooth function at a tiny spacing vanish; what is left is noise, whose variance a
+    k-th difference multiplies by (2k)!/(k!)^2.  The points lie on one side of 0, where a kink may be.
+    """
+    spacing = eps ** (2 / 3)
+    values = np.array([phi(k * spacing) for k in range(1, 9)])
+    if not np.isfinite(values).all():
+        return 8 * eps * abs(phi(0.0))
+    rounding = np.finfo(values.dtype).eps * np.abs(values).max() / 2
+    differences, estimates = values, [rounding]
+    for order in range(1, 7):
+        differences = np.diff(differences)
+        if order >= 3:
+            shrink = math.factorial(order) ** 2 / math.factorial(2 * order)
+            estimates.append(np.sqrt(shrink * np.mean(differences**2)))
+    return max(estimates)
+
+
+def ridders(phi, noise, start=0.05, levels=16):
+    """phi'(0) by central differences at start, start/4, start/16, ..., extrapolated to a step of zero (Ridders 1982).
+
+    Returns (value, bound, jump).  The bound is the spread among neighbours in the table plus noise/h.  jump is the
+    difference of the slopes to the right and to the left of 0, where the values show one: extrapolation by itself
+    would converge, confidently, to the average of the two slopes of a kink.
+    """
+    centre = phi(0.0)
+    above, jumps = [], []
+    value, bound, jump = np.nan, np.inf, 0.0
+    for level in range(levels):
+        h = start / 4.0**level
+        right, left = phi(h), phi(-h)
+        rounding = 4 * noise / h
+        if not (np.isfinite(right) and np.isfinite(left)):
+            above, jumps = [], []
+            continue
+        row = [(right - left) / (2 * h)]
+        for j, older in enumerate(above):
+            row.append(row[j] + (row[j] - older) / (16 ** (j + 1) - 1))
+            spread = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - older)) + rounding
+            if spread <= bound:
+                value, bound = row[j + 1], spread
+        jumps.append((right - 2 * centre + left) / h)
+        above = row
+        if len(jumps) >= 3:
+            jump = _lasting_jump(jumps, 4 * rounding)
+            if bound <= 1e-9 * abs(value) or rounding > bound / 4:
+                break
+    return value, bound, jump
+
+
+def _lasting_jump(jumps, rounding):
+    """What remains at step 0 of the difference between the right and left slopes: 0 unless there is a kink.
+
+    On a smooth function the difference is h phi''(0) + O(h^3): a quarter of it at a quarter of the step.
+    """
+    last = (4 * jumps[-1] - jumps[-2]) / 3
+    before = (4 * jumps[-2] - jumps[-3]) / 3
+    return abs(last) if abs(last) > 4 * (rounding + abs(last - before)) else 0.0
+
+
+# ---------------------------------------------------------------- f, called with care
+
+
+class _Loss:
+    """f with what every call needs: copies going in, one number coming out."""
+
+    def __init__(self, f, params, label="f", identity=None):
+        self.f = f
+        self.label = label
+        self.identity = getattr(identity or f, "__code__", type(identity or f))
+        self.kinds = {name: type(value) for name, value in params.items()} if isinstance(params, Mapping) else {}
+
+    def read(self, params):
+        """params as arrays, or ValueError."""
+        if not isinstance(params, Mapping) or not params:
+            raise ValueError(f"params: expected a dict of float arrays by name, got {params!r:.80s}.")
+        for name, value in params.items():
+            if not isinstance(name, str):
+                raise ValueError(f"params: expected names that are strings, got {name!r}.")
+            if not _is_float(value):
+                dtype = getattr(value, "dtype", None)
+                got = f"an array of {dtype}" if dtype is not None else f"{type(value).__name__} {value!r:.40s}"
+                raise ValueError(f"params[{name!r}]: expected a float array or a float, got {got}.")
+            if not np.isfinite(value).all():
+                raise ValueError(f"params[{name!r}]: expected finite numbers, got nan or inf.")
+        return {name: np.array(value, order="K") for name, value in params.items()}
+
+    def inputs(self, place):
+        """Fresh copies of the parameters in the form in which the caller gave them."""
+        return {name: self._present(name, value) for name, value in place.items()}
+
+    def _present(self, name, value):
+        if self.kinds[name] is float:
+            return value.item()
+        return value.copy(order="K") if issubclass(self.kinds[name], np.ndarray) else value[()]
+
+    def value(self, place):
+        """f at place, or a ValueError that says what is wrong with f."""
+        try:
+            value = self.f(self.inputs(place))
+        except Exception as error:
+            missing = f" (params has {_listing(place)})" if isinstance(error, KeyError) else ""
+            raise ValueError(f"{self.label} raised {type(error).__name__}: {error}{missing}.") from error
+        number = _as_number(value)
+        if number is None or number.dtype.kind == "c":
+            shape = f" of shape {np.shape(value)}" if isinstance(value, np.ndarray) else ""
+            raise ValueError(f"{self.label}: expected one real number, got {type(value).__name__}{shape}.")
+        if not np.isfinite(number):
+            raise ValueError(f"{self.label}: expected a finite number, got {number}.")
+        return number
+
+    def probe(self, place):
+        """f at place, nan where f has no value."""
+        try:
+            number = _as_number(self.f(self.inputs(place)))
+        except Exception:
+            number = None
+        return NOWHERE if number is None else number
+
+
+def _is_float(value):
+    if isinstance(value, np.ndarray | np.generic):
+        return np.issubdtype(value.dtype, np.floating)
+    return isinstance(value, float)
+
+
+def _as_number(value):
+    """value as one NumPy number, or None."""
+    try:
+        array = np.asarray(value)
+    except Exception:
+        return None
+    return array.reshape(())[()] if array.size == 1 and array.dtype.kind in "fciu" else None
+
+
+class _quiet(warnings.catch_warnings):
+    """No floating-point or other warnings: a probe may step out of bounds, and an honest forward may overflow."""
+
+    def __enter__(self):
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        self.errors = np.errstate(all="ignore")
+        self.errors.__enter__()
+
+    def __exit__(self, *exception):
+        self.errors.__exit__(*exception)
+        super().__exit__(*exception)
+
+
+def _listing(names):
+    return ", ".join(repr(name) for name in names)
+
+
+# ---------------------------------------------------------------- 1. structure before numbers
+
+
+@dataclass
+class _Answer:
+    """What grad gave at one place, after looking at its structure."""
+
+    place: dict
+    result: object = None
+    gradient: dict = field(default_factory=dict)
+    usable: set = field(default_factory=set)
+    findings: list = field(default_factory=list)
+    error: BaseException | None = None
+    noise: dict = field(default_factory=dict)
+
+
+class _Mutated(Exception):
+    """The function under test changed what it was given."""
+
+
+def _ask(loss, grad, place, rng, again):
+    """Call f and grad at place and look at all that can be seen without numbers to compare with."""
+    answer = _Answer(place)
+    before = loss.value(place)
+    _call(loss, grad, answer)
+    if again and not answer.findings:
+        _ask_again(loss, grad, answer, before)
+    if not answer.findings:
+        answer.noise = _own_noise(loss, grad, answer, rng)
+    return answer
+
+
+def _call(loss, grad, answer):
+    given = loss.inputs(answer.place)
+    try:
+        result = grad(given)
+    except _Mutated as mutated:
+        answer.findings.append(Finding("input-mutated", "", f"{mutated} was changed in place: work on a copy."))
+        return
+    except Exception as error:
+        answer.error = error
+        answer.findings.append(_exception_finding(error))
+        return
+    answer.result = _copy(result)
+    for name, value in answer.place.items():
+        if name not in given or not _identical(np.asarray(given[name]), value):
+            answer.findings.append(Finding("input-mutated", name, f"{name} was changed in place: work on a copy."))
+    answer.gradient, answer.usable, findings = _read_gradient(answer.result, answer.place)
+    answer.findings += findings
+
+
+def _exception_finding(error):
+    frame = error.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    name, line = frame.tb_frame.f_code.co_name, frame.tb_lineno
+    if isinstance(error, NotImplementedError):
+        return Finding("not-written", "", f"{name} is not written yet.", name)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Finding("exception", "", f"{name} raised {' '.join(text.split())}", f"line {line} of {name}")
+
+
+def _read_gradient(result, place):
+    """(arrays by name, names that numbers can be compared for, findings)."""
+    if result is None:
+        return {}, set(), [Finding("none-returned", "", "The gradient function returned None: is a return missing?")]
+    if not isinstance(result, Mapping):
+        message = f"The gradient is a {type(result).__name__}, expected a dict with {_listing(place)}."
+        return {}, set(), [Finding("wrong-container", "", message)]
+    gradient, usable, findings = {}, set(), []
+    for name, value in place.items():
+        if name not in result:
+            has = _listing(result) or "no entries"
+            message = f"d{name} is missing: the gradient has {has}, expected {_listing(place)}."
+            findings.append(Finding("missing-key", name, message))
+            continue
+        array, complaint = _read_array(name, result[name], value)
+        if array is not None:
+            gradient[name] = array
+            if array.shape == value.shape and np.isfinite(array).all():
+                usable.add(name)
+        findings += [complaint] if complaint else []
+    return gradient, usable, findings
+
+
+def _read_array(name, value, param):
+    """(float array or None, Finding or None) for one entry of the gradient."""
+    if value is None:
+        return None, Finding("none-returned", name, f"d{name} is None, expected an array of shape {param.shape}.")
+    try:
+        array = np.asarray(value)
+    except Exception:
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "fiub" or array.dtype == object:
+        kind = "complex" if array.dtype.kind == "c" else type(value).__name__
+        return None, Finding("wrong-dtype", name, f"d{name} is {kind}, expected an array of floats.")
+    exact_int = type(value) is int and param.ndim == 0  # `return 1` for a scalar loses nothing
+    floats = array.astype(float) if array.dtype.kind != "f" else array
+    if array.shape != param.shape:
+        return floats, Finding("wrong-shape", name, f"d{name}: shape {array.shape}, expected {param.shape}.")
+    if array.dtype.kind != "f" and not exact_int:
+        return floats, Finding("wrong-dtype", name, f"d{name} holds {array.dtype}, expected floats.")
+    bad = ~np.isfinite(floats)
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        message = f"d{name}: {_count(bad.sum(), bad.size)} not finite, the first is {floats[first]}{_at(first)}."
+        return floats, Finding("not-finite", name, message)
+    return floats, None
+
+
+def _ask_again(loss, grad, answer, before):
+    """The same question twice must have the same answer."""
+    after = loss.value(answer.place)
+    if abs(after - before) > 1e-6 * max(abs(after), abs(before)):
+        message = f"{loss.label} gives {before:.6g}, then {after:.6g} at the same parameters: fix its random seed."
+        answer.findings.append(Finding("randomness-between-calls", "", message))
+        return
+    second = _Answer(answer.place)
+    _call(loss, grad, second)
+    if second.findings:
+        answer.findings += second.findings
+        answer.error = second.error
+        return
+    for name, first in answer.gradient.items():
+        slack = 1e3 * _eps(first) * np.abs(first).max(initial=0)
+        if np.abs(second.gradient[name] - first).max(initial=0) <= slack:
+            continue
+        if np.abs(second.gradient[name] - 2 * first).max() <= 2 * slack:
+            message = f"d{name}: the second call gives twice the first: it adds to what the first one left."
+            answer.findings.append(Finding("not-zeroed", name, message))
+        else:
+            message = f"d{name}: two calls with the same parameters give different answers."
+            answer.findings.append(Finding("randomness-between-calls", name, message))
+
+
+def _own_noise(loss, grad, answer, rng):
+    """dict name -> how much the gradient under test moves when the parameters move by an ulp or two."""
+    moved = {name: _nudge(value, rng) for name, value in answer.place.items()}
+    other = _Answer(moved)
+    loss.probe(moved)
+    _call(loss, grad, other)
+    noise = {}
+    for name in answer.usable & other.usable:
+        ours = answer.gradient[name]
+        spread = np.abs(other.gradient[name] - ours).max(initial=0)
+        # A spread beyond this is not rounding: an ulp has carried us over a kink.
+        noise[name] = min(spread, np.sqrt(_eps(ours, answer.place[name])) * np.abs(ours).max(initial=0))
+    return noise
+
+
+def _nudge(value, rng):
+    return value + value * (np.finfo(value.dtype).eps * rng.integers(-2, 3, value.shape)).astype(value.dtype)
+
+
+def _jitter(place, loss, rng):
+    """A place nearby, away from the kinks, zeros and special values of this one; None if f has no value there."""
+    for size in (1e-2, 1e-3, 1e-5):
+        other = {}
+        for name, value in place.items():
+            step = size * rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1, 1], value.shape)
+            other[name] = np.where(value == 0, step * _scale(value), value * (1 + step)).astype(value.dtype)
+        if np.isfinite(loss.probe(other)):
+            return other
+    return None
+
+
+def _scale(value):
+    """The natural size of a step in an array: its largest entry, or 1 where all are 0."""
+    return float(np.abs(value).max(initial=0)) or 1.0
+
+
+def _eps(*arrays):
+    return max(float(np.finfo(array.dtype).eps) for array in arrays)
+
+
+def _copy(value):
+    """A deep copy of nested containers of arrays: the function under test may use its buffers again."""
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")
+    if isinstance(value, Mapping):
+        return {name: _copy(item) for name, item in value.items()}
+    if type(value) in (tuple, list):
+        return type(value)(_copy(item) for item in value)
+    return value
+
+
+def _identical(a, b):
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(_identical(x, y) for x, y in zip(a, b, strict=True))
+    return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a) == np.asarray(b)))
+
+
+# ---------------------------------------------------------------- 2. the oracle
+
+
+@dataclass(frozen=True)
+class _Trust:
+    """What f allows: real, the widest float type it computes in (None: only that of params), and by parameter the
+    oracle: "complex" (agreed with real differences), "unseen" (too small there to be compared) or "real"."""
+
+    real: type | None
+    kinds: dict
+
+
+def _trust(loss, place, method, cache):
+    """Find out what f allows, or remember it from the caller's cache."""
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {_listing(METHODS)}, got {method!r}.")
+    shapes = tuple((name, value.shape, value.dtype.str) for name, value in place.items())
+    key = (loss.identity, method, shapes)
+    if cache is not None and key in cache:
+        return cache[key]
+    if method == "complex":
+        trust = _Trust(np.float64, dict.fromkeys(place, "complex"))
+    else:
+        trust = _Trust(_widest(loss, place, method), dict.fromkeys(place, "real"))
+    oracle = _Oracle(loss, place, trust, np.random.default_rng(0))
+    moves = {name: oracle.random_move(name) for name in place}
+    if method == "complex" and not np.isfinite(oracle.complex_slope(moves)):
+        raise ValueError(f"method: {loss.label} cannot be called with complex numbers; use method='auto'.")
+    if method == "auto" and np.isfinite(oracle.complex_slope(moves)):
+        trust = _Trust(trust.real, trust.kinds | _compare(oracle, moves, None))
+    if cache is not None:
+        cache[key] = trust
+    return trust
+
+
+def _widest(loss, place, method):
+    """The widest float type in which f computes from beginning to end: long double, float64 or params' own."""
+    value = loss.probe(place)
+    close = np.sqrt(_eps(*place.values())) * abs(value)
+    extended = [np.longdouble] if np.finfo(np.longdouble).eps < np.finfo(float).eps else []
+    for real in (extended if method != "ridders" else []) + [np.float64]:
+        other = loss.probe({name: array.astype(real) for name, array in place.items()})
+        if abs(other - value) <= close and (real is np.float64 or other.dtype == real):
+            break
+    else:
+        real = None
+    if method == "extended" and real is not np.longdouble:
+        raise ValueError(f"method: {loss.label} does not compute in long double here; use method='auto'.")
+    return real
+
+
+def _compare(oracle, moves, unit):
+    """dict name -> kind: does the complex step agree with real differences for these arrays?
+
+    First all arrays at once.  Where they agree, those whose part is far above the bound have been seen to agree;
+    the others are compared again among themselves, where the louder ones cannot drown them.
+    """
+    parts = {name: oracle.complex_slope({name: move}) for name, move in moves.items()}
+    value, bound, _ = oracle.real_slope(moves)
+    unit = unit or max(abs(part) for part in parts.values())
+    if not abs(sum(parts.values()) - value) <= bound:
+        if len(moves) == 1:
+            return dict.fromkeys(moves, "real")
+        return {n: kind for name, move in moves.items() for n, kind in _compare(oracle, {name: move}, unit).items()}
+    seen = {name for name, part in parts.items() if abs(part) > 1e3 * bound}
+    hidden = {name: move for name, move in moves.items() if name not in seen}
+    kinds = dict.fromkeys(seen, "complex")
+    if not hidden:
+        return kinds
+    if seen:
+        return kinds | _compare(oracle, hidden, unit)
+    return dict.fromkeys(hidden, "complex" if bound <= 1e-9 * unit else "unseen")
+
+
+class _Oracle:
+    """Derivatives of f at one place, each with an error bound."""
+
+    def __init__(self, loss, place, trust, rng):
+        self.loss, self.trust, self.rng = loss, trust, rng
+        self.double = {name: value.astype(np.result_type(value, float)) for name, value in place.items()}
+        self.real = {name: value.astype(trust.real or value.dtype) for name, value in place.items()}
+        self.scale = {name: _scale(value) for name, value in place.items()}
+        self.noise = None
+        self.complex_noise = {}
+
+    def random_move(self, name):
+        """A random direction of an array, in its natural units; continuous, so that no error hides from it."""
+        return self.scale[name] * (2 * self.rng.random(self.double[name].shape) - 1)
+
+    def along(self, moves):
+        """(value, bound) of the derivative along moves (dict name -> array), each array by the oracle it allows."""
+        steps = {name: move for name, move in moves.items() if self.trust.kinds[name] != "real"}
+        others = {name: move for name, move in moves.items() if name not in steps}
+        value, bound, _ = self.real_slope(others) if others else (0.0, 0.0, 0.0)
+        if steps:
+            slope = self.complex_slope(steps)
+            rounding = 4 * self._rounding(steps, slope) + 8 * _eps(*self.double.values()) * abs(slope)
+            value, bound = value + slope, bound + rounding
+        return value, bound
+
+    def entries(self, name, indices):
+        """(values, bounds), 1-D arrays, of the entries of one array with these flat indices."""
+        values, bounds, _ = self.entries_and_jumps(name, indices, self.trust.kinds[name])
+        return values, bounds
+
+    def entries_and_jumps(self, name, indices, kind):
+        indices = list(indices)
+        found = np.zeros((3, len(indices)))
+        for k, index in enumerate(indices):
+            move = np.zeros(self.double[name].shape)
+            move.flat[index] = 1.0
+            if kind == "real":
+                slope, bound, jump = self.real_slope({name: move * self.scale[name]})
+                found[:, k] = np.array([slope, bound + jump / 2, jump]) / self.scale[name]
+            else:
+                found[0, k] = self.complex_slope({name: move})
+        if kind != "real" and indices:
+            found[1] = 8 * _eps(self.double[name]) * np.abs(found[0]) + 4 * self._entry_rounding(name)
+        return found
+
+    def complex_slope(self, moves):
+        """Derivative along moves by the complex step; nan where f does not take complex numbers."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return complex_step(self._line(self.double, moves))
+
+    def real_slope(self, moves):
+        """(value, bound, jump) along moves by Ridders; where the loss hardly changes, with larger steps too."""
+        moves = {name: move.astype(self.real[name].dtype) for name, move in moves.items()}
+        phi = self._line(self.real, moves)
+        if self.noise is None:
+            everywhere = {name: self.random_move(name).astype(value.dtype) for name, value in self.real.items()}
+            self.noise = noise_level(self._line(self.real, everywhere), _eps(*self.real.values()))
+        found = ridders(phi, self.noise)
+        small = min(self.scale[name] for name in moves)
+        if len(moves) == 1 and small < 0.1 and not found[1] <= VISIBLE * abs(found[0]):
+            found = min(found, ridders(phi, self.noise, start=0.05 / small), key=lambda item: item[1])
+        return found
+
+    def _line(self, base, moves):
+        """The loss along a line: a function of one variable, real or complex."""
+
+        def phi(t):
+            moved = {name: np.asarray(base[name] + t * move) for name, move in moves.items()}
+            return self.loss.probe(base | moved)
+
+        return phi
+
+    def _rounding(self, moves, slope):
+        """How much the complex step moves when the parameters move by an ulp."""
+        spread = 0.0
+        for _ in range(2):
+            nudged = {name: _nudge(value, self.rng) for name, value in self.double.items()}
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                spread = max(spread, abs(complex_step(self._line(nudged, moves)) - slope))
+        return spread
+
+    def _entry_rounding(self, name):
+        if name not in self.complex_noise:
+            move = 2 * self.rng.random(self.double[name].shape) - 1
+            slope = self.complex_slope({name: move})
+            self.complex_noise[name] = self._rounding({name: move}, slope) / np.linalg.norm(move.ravel())
+        return self.complex_noise[name]
+
+
+# ---------------------------------------------------------------- 3. the verdict
+
+
+def _report(judges, answers):
+    """The report at the place where something is wrong, or at the first one."""
+    last = judges[-1]
+    judge = last if last.wrong_names() or last.answer.findings else judges[0]
+    answer = judge.answer
+    findings = answer.findings + [_wrong_finding(judge, name) for name in judge.names if judge.wrong[name].any()]
+    undecided = {name: found for each in judges for name, found in each.undecided.items()}
+    doubts = [_undecided_finding(name, *found) for name, found in undecided.items()]
+    if judge is not judges[0] and not answer.findings and _stale(answers):
+        findings = [_stale_finding(name) for name in judge.wrong_names()] + findings
+    verdict = "fail" if findings else "inconclusive" if undecided else "pass"
+    return Report(
+        verdict=verdict,
+        findings=findings or doubts,
+        analytic=answer.gradient,
+        numeric=judge.numeric,
+        error_bound=judge.bound,
+        wrong=judge.wrong,
+        params=answer.place,
+        error=answer.error,
+        result=answer.result,
+    )
+
+
+def _stale(answers):
+    return all(_identical(array, answers[0].gradient[name]) for name, array in answers[1].gradient.items())
+
+
+def _stale_finding(name):
+    message = f"d{name} did not change when the parameters did: it was computed from an earlier call."
+    return Finding("stale-cache", name, message)
+
+
+def _undecided_finding(name, value, bound):
+    message = f"d{name} cannot be decided: along a random direction {_by(value, bound)}, which is too wide to tell."
+    return Finding("inconclusive", name, message)
+
+
+def _wrong_finding(judge, name):
+    """The entries of one array that are wrong, and the worst of them with both numbers."""
+    claim, numeric, wrong = judge.claim[name], judge.numeric[name], judge.wrong[name]
+    gap = np.where(wrong, np.abs(claim - numeric), -1.0)
+    worst = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
+    seen = np.isfinite(numeric)
+    numbers = _yours(claim[worst], numeric[worst], judge.bound[name][worst])
+    if judge.jump[name][worst] > 0:
+        return Finding("at-a-kink", name, f"d{name}{_at(worst)}: {numbers}, and the loss has a kink here.")
+    if not claim.any():
+        most = np.nanmax(np.abs(numeric))
+        return Finding("zeros", name, f"d{name}: every entry is 0; finite differences give values up to {most:.4g}.")
+    if wrong.ndim == 0:
+        return Finding("wrong-value", name, f"d{name}: {numbers}.")
+    at_least = "" if seen.all() else "at least "
+    message = f"d{name}: {at_least}{_count(wrong.sum(), wrong.size)} wrong; the worst is{_at(worst)}: {numbers}."
+    return Finding("wrong-value", name, message)
+
+
+def _check(loss, grad, params, rtol, method, mode, points, seed, mistakes, cache):
+    if mode not in ("screen", "full"):
+        raise ValueError(f"mode: expected 'screen' or 'full', got {mode!r}.")
+    if points < 1:
+        raise ValueError(f"points: expected at least 1, got {points!r}.")
+    with _quiet():
+        report = _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, cache)
+    if report.verdict == "fail" and mistakes is not None:
+        report.findings += mistakes(report)
+    return report
+
+
+def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, cache):
+    rng = np.random.default_rng(seed)
+    answers = [_ask(loss, grad, params, rng, again=True)]
+    # All calls of grad come before the oracle's: those may leave complex numbers in a cache that f keeps.
+    while len(answers) < points and not answers[-1].findings:
+        place = _jitter(params, loss, rng)
+        if place is None:
+            break
+        answers.append(_ask(loss, grad, place, rng, again=False))
+    trust = _trust(loss, answers[-1].place, method, cache)
+    judges = []
+    for answer in answers[:-1] if answers[-1].findings else answers:
+        judges.append(_Judge(_Oracle(loss, answer.place, trust, rng), answer, answers, rtol))
+        judges[-1].judge(mode)
+        if judges[-1].wrong_names():
+            break
+    else:
+        if answers[-1].findings:
+            judges.append(_Judge(_Oracle(loss, answers[-1].place, trust, rng), answers[-1], answers, rtol))
+            judges[-1].judge(mode)
+    loss.value(params)
+    return _report(judges, answers)
+
+
+class _Judge:
+    """The gradient under test against the oracle, at one place."""
+
+    def __init__(self, oracle, answer, answers, rtol):
+        self.oracle, self.answer = oracle, answer
+        self.directions = 2 if answer is answers[0] else 1
+        self.names = [name for name in answer.place if name in answer.usable and answer.place[name].size]
+        self.claim = {name: answer.gradient[name].astype(float) for name in self.names}
+        self.eps = {name: _eps(answer.gradient[name], answer.place[name]) for name in self.names}
+        self.rtol = {name: max(rtol, 250 * self.eps[name]) for name in self.names}
+        self.size = {name: oracle.scale[name] * np.linalg.norm(self.claim[name].ravel()) for name in self.names}
+        self.total = math.hypot(*self.size.values())
+        noise = {name: max(a.noise.get(name, 0.0) for a in answers) for name in self.names}
+        self.noise = {
+            name: 10 * noise[name] + 16 * self.eps[name] * self.total / max(oracle.scale[name], 1.0)
+            for name in self.names
+        }
+        self.numeric = {name: np.full(value.shape, np.nan) for name, value in answer.place.items()}
+        self.bound = {name: np.full(value.shape, np.inf) for name, value in answer.place.items()}
+        self.jump = {name: np.zeros(value.shape) for name, value in answer.place.items()}
+        self.wrong = {name: np.zeros(value.shape, dtype=bool) for name, value in answer.place.items()}
+        self.undecided = {}
+
+    def wrong_names(self):
+        return [name for name, wrong in self.wrong.items() if wrong.any()]
+
+    def judge(self, mode):
+        for name in self.names if mode == "full" else self.screen():
+            self.settle(name, everything=mode == "full")
+        for name, value in self.answer.place.items():
+            if name in self.answer.gradient and name not in self.answer.usable and value.size:
+                self._fill(name, range(min(value.size, ENTRIES)))
+                self.wrong[name][...] = True
+
+    # -- screening
+
+    def screen(self):
+        """Names of the arrays that a few random directions could not clear."""
+        suspects = set()
+        for kinds in ({"complex", "unseen"}, {"real"}):
+            names = [name for name in self.names if self.oracle.trust.kinds[name] in kinds]
+            loud = [name for name in names if self.size[name] > VISIBLE * self.total]
+            for group in [loud] * bool(loud) + [[name] for name in names if name not in loud]:
+                for _ in range(self.directions):
+                    suspects |= self._hear(group)
+        return [name for name in self.names if name in suspects]
+
+    def _hear(self, group):
+        """Compare the derivative along one random direction through a group; if it is off, hear each alone."""
+        if self.oracle.trust.kinds[group[0]] == "real":
+            clear = self._agree_real(group)
+        else:
+            clear = self._agree_complex(group)
+        if clear:
+            return set()
+        return set(group) if len(group) == 1 else set().union(*(self._hear([name]) for name in group))
+
+    def _agree_complex(self, group):
+        """A complex step may be as long as one likes: let every array weigh about the same by its own account."""
+        moves = {}
+        for name in group:
+            weight = self.total / self.size[name] if len(group) > 1 else 1.0
+            moves[name] = self.oracle.random_move(name) * (weight * self.oracle.rng.uniform(0.5, 1.5))
+        expected, slack, _ = self._expect(moves)
+        return abs(self.oracle.complex_slope(moves) - expected) <= slack
+
+    def _agree_real(self, group):
+        """Real differences must agree within their bound, and the bound must be small beside each array's part."""
+        moves = {name: self.oracle.random_move(name) for name in group}
+        expected, slack, parts = self._expect(moves)
+        value, bound, jump = self.oracle.real_slope(moves)
+        gap = abs(value - expected) - bound - jump / 2 - slack
+        if gap > 0:
+            part = parts[group[0]]
+            if len(group) == 1 and (gap > self.rtol[group[0]] * part or bound > WIDE * part):
+                self.undecided[group[0]] = (value, bound)
+            return False
+        narrow = VISIBLE if len(group) > 1 else WIDE
+        if jump == 0 and all(bound <= narrow * part for part in parts.values()):
+            return True
+        zero = len(group) == 1 and max(self.size[group[0]] * 1e3, bound) <= 1e-9 * max(self.total, abs(self._height()))
+        if len(group) == 1 and not zero:
+            self.undecided[group[0]] = (value, bound)
+        return zero
+
+    def _height(self):
+        return float(self.oracle.loss.probe(self.oracle.double))
+
+    def _expect(self, moves):
+        """What the gradient under test says of moves: value, its rounding noise, and each array's share by size."""
+        value, slack, parts = 0.0, 0.0, {}
+        for name, move in moves.items():
+            terms = self.claim[name] * move
+            parts[name] = np.linalg.norm(terms.ravel())
+            value += terms.sum()
+            slack += 64 * self.eps[name] * parts[name] + self.noise[name] * np.linalg.norm(move.ravel())
+        return value, slack, parts
+
+    # -- entry by entry
+
+    def settle(self, name, everything=False):
+        """Compute the entries of an array and mark those that are wrong."""
+        size = self.claim[name].size
+        if everything or size <= ENTRIES:
+            self._fill(name, range(size))
+        else:
+            self._search(name)
+        wrong = self._off(name)
+        kind = self.oracle.trust.kinds[name]
+        if wrong.any() and kind != "real":
+            wrong = self._second_opinion(name, wrong)
+        self.wrong[name] = wrong
+        if wrong.any() or self.jump[name].any() or kind == "complex":
+            self.undecided.pop(name, None)
+
+    def _fill(self, name, indices, kind=None):
+        indices = np.asarray(indices, dtype=int)
+        found = self.oracle.entries_and_jumps(name, indices, kind or self.oracle.trust.kinds[name])
+        for array, values in zip((self.numeric[name], self.bound[name], self.jump[name]), found, strict=True):
+            array.flat[indices] = values
+
+    def _off(self, name):
+        with np.errstate(invalid="ignore"):
+            slack = self.bound[name] + self.noise[name] + self.rtol[name] * np.abs(self.numeric[name])
+            return np.abs(self.claim[name] - self.numeric[name]) > slack
+
+    def _second_opinion(self, name, wrong):
+        """Before an entry is called wrong, real differences look at it: a complex step sees one side of a kink."""
+        move = self.oracle.random_move(name) * wrong
+        value, bound, jump = self.oracle.real_slope({name: move})
+        stepped = float((self.numeric[name][wrong] * move[wrong]).sum())
+        if jump > 0 or abs(stepped - value) > 4 * bound:
+            self._fill(name, np.flatnonzero(wrong), kind="real")
+            return self._off(name)
+        if self.oracle.trust.kinds[name] == "unseen" and abs((self.claim[name] * move).sum() - value) <= bound:
+            self.undecided[name] = (value, bound)
+            return np.zeros_like(wrong)
+        return wrong
+
+    def _search(self, name):
+        """Look for the wrong entries of a big array: halve it, and look first where the disagreement is largest."""
+        size = self.claim[name].size
+        move = self.oracle.random_move(name).ravel()
+        queue, budget = [(-np.inf, 0, size)], ENTRIES
+        while queue and budget > 0 and self._off(name).sum() < SAMPLE:
+            _, low, high = heapq.heappop(queue)
+            if high - low <= 2:
+                self._fill(name, range(low, high))
+                budget -= high - low
+                continue
+            middle = (low + high) // 2
+            for start, stop in ((low, middle), (middle, high)):
+                gap = self._gap(name, move, start, stop)
+                budget -= 1
+                if gap > 0:
+                    heapq.heappush(queue, (-gap, start, stop))
+
+    def _gap(self, name, move, start, stop):
+        """By how much the derivative along a part of move is off, beyond what rounding explains."""
+        part = np.zeros(move.size)
+        part[start:stop] = move[start:stop]
+        moves = {name: part.reshape(self.claim[name].shape)}
+        expected, slack, _ = self._expect(moves)
+        if self.oracle.trust.kinds[name] != "real":
+            return abs(self.oracle.complex_slope(moves) - expected) - slack
+        value, bound, jump = self.oracle.real_slope(moves)
+        return abs(value - expected) - slack - bound - jump / 2
+
+
+# ---------------------------------------------------------------- layers, as functions of one dict
+
+
+def _random_upstream(forward, inputs, rng):
+    """Random numbers shaped like forward's output; ValueError if that is not made of floats."""
+    try:
+        with _quiet():
+            output = forward(**{name: _copy(value) for name, value in inputs.items()})
+    except Exception as error:
+        raise ValueError(f"forward raised {type(error).__name__}: {error}.") from error
+
+    def draw(part):
+        array = np.asarray(part)
+        if array.dtype.kind != "f":
+            raise ValueError(f"forward: expected an array of floats or a tuple of them, got {type(part).__name__}.")
+        numbers = rng.standard_normal(array.shape).astype(array.dtype)
+        return numbers if isinstance(part, np.ndarray) else numbers[()]
+
+    return tuple(draw(part) for part in output) if isinstance(output, tuple | list) else draw(output)
+
+
+def _inner(upstream, output):
+    """Sum of upstream * output, over all outputs: the scalar whose gradient the backward pass computes."""
+    if isinstance(upstream, tuple | list):
+        if len(upstream) != len(output):
+            raise ValueError(f"upstream: {len(upstream)} arrays for {len(output)} outputs")
+        return sum(_inner(u, part) for u, part in zip(upstream, output, strict=True))
+    if np.shape(upstream) != np.shape(output):
+        raise ValueError(f"upstream: shape {np.shape(upstream)}, expected forward's {np.shape(output)}")
+    return np.sum(np.asarray(upstream) * output)
+
+
+def _by_name(result, names, floats):
+    """backward's result as a dict: given as one, or as a tuple in the order of the inputs, or as one array."""
+    if result is None or isinstance(result, Mapping):
+        return result
+    if isinstance(result, tuple | list):
+        for order in (names, floats):
+            if len(result) == len(order):
+                return {name: value for name, value in zip(order, result, strict=True) if name in floats}
+        return result
+    return {floats[0]: result} if len(floats) == 1 else result
+
+
+# ---------------------------------------------------------------- the report
+
+
+def _at(index):
+    return f" [{', '.join(str(i) for i in index)}]" if index else ""
+
+
+def _count(some, total):
+    return f"{some} of {total} {'entry is' if total == 1 else 'entries is' if some == 1 else 'entries are'}"
+
+
+def _by(value, bound):
+    return f"finite differences give {value:.4g} ± {bound:.0e}"
+
+
+def _yours(claim, value, bound):
+    """Both numbers, with as many digits as it takes to see that they differ."""
+    for digits in range(4, 18):
+        yours, theirs = f"{claim:.{digits}g}", f"{value:.{digits}g}"
+        if yours != theirs:
+            break
+    return f"yours {yours}, finite differences give {theirs} ± {bound:.0e}"
+
+
+def _rows(report):
+    """The table: name, shape, wrong entries, worst entry, yours, numeric ± error; one row per parameter."""
+    rows = []
+    for name, value in report.params.items():
+        yours = report.analytic.get(name)
+        wrong = report.wrong[name]
+        if yours is None:
+            rows.append((name, str(value.shape), "missing", "", "", ""))
+        elif yours.shape != value.shape:
+            rows.append((name, str(value.shape), f"shape {yours.shape}", "", "", ""))
+        elif not wrong.any():
+            rows.append((name, str(value.shape), "none", "", "", ""))
+        else:
+            gap = np.where(wrong, np.nan_to_num(np.abs(yours - report.numeric[name]), nan=np.inf), -1.0)
+            worst = np.unravel_index(np.argmax(gap), gap.shape)
+            number, bound = report.numeric[name][worst], report.error_bound[name][worst]
+            numbers = f"{yours[worst]:.6g}", f"{number:.6g} ± {bound:.0e}"
+            rows.append((name, str(value.shape), f"{wrong.sum()} of {wrong.size}", _at(worst).strip(), *numbers))
+    return rows
+
+
+COLUMNS = ("parameter", "shape", "wrong", "worst", "yours", "numeric ± error")
+
+
+def _sentences(report):
+    if report.findings:
+        return [finding.message for finding in report.findings]
+    return [f"Right: {', '.join('d' + name for name in report.params)}."]
+
+
+def _as_text(report):
+    lines = _sentences(report)
+    if report.verdict == "pass":
+        return "\n".join(lines)
+    table = [COLUMNS, *_rows(report)]
+    widths = [max(len(row[k]) for row in table) for k in range(len(COLUMNS))]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join(lines)
+
+
+def _as_html(report):
+    from html import escape
+
+    mark = {"pass": "✓ right", "fail": "✗ wrong", "inconclusive": "? cannot tell"}[report.verdict]
+    colour = {"pass": "--jp-success-color1, #2e7d32", "fail": "--jp-error-color1, #c62828"}.get(
+        report.verdict, "--jp-warn-color1, #b26a00"
+    )
+    cell = 'style="text-align: left; padding: 0.15em 0.8em; border-bottom: 1px solid currentColor"'
+    first, *others = [escape(sentence) for sentence in _sentences(report)]
+    head = "".join(f'<th scope="col" {cell}>{escape(title)}</th>' for title in COLUMNS)
+    body = "".join(
+        "<tr>" + "".join(f"<td {cell}>{escape(text)}</td>" for text in row) + "</tr>" for row in _rows(report)
+    )
+    more = "".join(f"<li>{sentence}</li>" for sentence in others)
+    return (
+        f'<div style="color: inherit; border-left: 4px solid var({colour}); padding-left: 0.8em">'
+        f"<p><strong>{mark}</strong> · {first}</p>"
+        + (f"<ul>{more}</ul>" if more else "")
+        + f'<table style="border-collapse: collapse; color: inherit"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _as_figure(report):
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    names = list(report.params)
+    figure = Figure(figsize=(2.6 * max(len(names), 1), 2.8), layout="constrained")
+    axes = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
+    errors = {name: _error_grid(report, name) for name in names}
+    sizes = [e[np.isfinite(e) & (e > 0)] for e in errors.values() if e is not None]
+    sizes = np.concatenate(sizes) if sizes else np.array([])
+    norm = LogNorm(sizes.min() if sizes.size else 1e-16, max(sizes.max(), 1.01 * sizes.min()) if sizes.size else 1.0)
+    image = None
+    for axis, name in zip(axes, names, strict=False):
+        axis.set_title(f"d{name}", parse_math=False)
+        if errors[name] is None or not np.isfinite(errors[name]).any():
+            axis.set_axis_off()
+            axis.text(0.5, 0.5, _no_picture(report, name), ha="center", va="center", transform=axis.transAxes)
+            continue
+        image = axis.imshow(np.maximum(errors[name], norm.vmin), norm=norm, cmap="viridis", aspect="auto")
+        rows, columns = np.nonzero(_grid(report.wrong[name]))
+        axis.plot(columns, rows, "x", color="white", markeredgecolor="black", markersize=7)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    if image is not None:
+        figure.colorbar(image, ax=list(axes), label="|yours - numeric|")
+    return figure
+
+
+def _grid(array):
+    """An array of any shape as a matrix: a vector as one row, more axes folded into the rows."""
+    return array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array.reshape(1, -1)
+
+
+def _error_grid(report, name):
+    yours = report.analytic.get(name)
+    if yours is None or yours.shape != report.params[name].shape or not yours.size:
+        return None
+    return _grid(np.abs(yours - report.numeric[name]).astype(float))
+
+
+def _no_picture(report, name):
+    yours = report.analytic.get(name)
+    if yours is None:
+        return "missing"
+    expected = report.params[name].shape
+    return f"shape {yours.shape}\nexpected {expected}" if yours.shape != expected else "right"
