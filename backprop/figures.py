@@ -338,10 +338,11 @@ def arrow(ax, start, end, role=FORWARD, offset=0, bend=0):
     return patch
 
 
-def table(ax, x, y, widths, rows, heading=None, leading=26, shade=()):
+def table(ax, x, y, widths, rows, heading=None, leading=26, shade=(), group=1):
     """Cells of text on a grid with its top left corner at (x, y); returns the y of its bottom.
 
-    `rows` are lists of (text, role, mono); `widths` in pixels, one per column; `shade` lists rows to tint.
+    `rows` are lists of (text, role, mono); `widths` in pixels, one per column; `shade` lists rows to tint;
+    a line is ruled under every `group` rows.
     """
     lefts = x + np.concatenate([[0], np.cumsum(widths)])
     top = y
@@ -358,7 +359,8 @@ def table(ax, x, y, widths, rows, heading=None, leading=26, shade=()):
         for left, (text, role, mono) in zip(lefts[:-1], row, strict=True):
             label(ax, left + 6, y + leading / 2, text, role, align="left", mono=mono)
         y += leading
-        ax.plot(lefts[[0, -1]], [y, y], color=GRID, linewidth=0.8, zorder=2)
+        if (k + 1) % group == 0:
+            ax.plot(lefts[[0, -1]], [y, y], color=GRID, linewidth=0.8, zorder=2)
     for left in lefts[1:-1]:
         ax.plot([left, left], [top, y], color=GRID, linewidth=0.8, zorder=2)
     return y
@@ -427,11 +429,12 @@ def draw_magnifier(f, slope, at, zooms=(1, 10, 100), vertical=False):
     return figure
 
 
-def draw_table(forward, backward, inputs, done=None):
+def draw_table(forward, backward, inputs, done=None, vertical=False):
     """The two passes as one table: code and value going down, gradient code and gradient going up.
 
     `forward(**inputs)` returns a dict of values and `backward(values)` a dict of gradients, names as in their code.
     `done` is how many lines of the backward pass are filled in, counted from the loss; all of them if None.
+    `vertical` puts the way back under the line instead of beside it, for narrow pages.
     """
     values = {**inputs, **forward(**inputs)}
     grads = backward(values)
@@ -448,16 +451,20 @@ def draw_table(forward, backward, inputs, done=None):
             (f"{d} = {written[d]}" if d in written else "", INK, True),
             (number(grads[d]) if d in written else "", BACKWARD, False),
         ])  # fmt: skip
+    latest = [k for k, name in enumerate(values) if done and f"d{name}" == filled[-1].name]
     heading = ["line", "value ↓", "way back", "gradient ↑"]
+    back = [f"{step.name} = {step.code}" for step in steps]  # frames of one table keep their size while it fills
+    if vertical:
+        rows = [half for row in rows for half in (row[:2], row[2:])]
+        heading = ["line, then way back", "↓ ↑"]
+        latest = [2 * k + 1 for k in latest]
     widths = []
     for k, title in enumerate(heading):
-        # Frames of one table keep their width while it fills.
-        texts = [row[k][0] for row in rows] + ([f"{s.name} = {s.code}" for s in steps] if k == 2 else [])
+        texts = [row[k][0] for row in rows] + (back if k == (0 if vertical else 2) else [])
         widths.append(max(text_width(title), *(text_width(text, mono=k % 2 == 0) for text in texts)) + 12)
     leading = 26
     figure, ax = canvas(sum(widths) + 4, leading * (len(rows) + 1) + 6)
-    latest = [k for k, name in enumerate(values) if done and f"d{name}" == filled[-1].name]
-    table(ax, 2, 2, widths, rows, heading, leading, shade=latest)
+    table(ax, 2, 2, widths, rows, heading, leading, shade=latest, group=2 if vertical else 1)
     return figure
 
 
