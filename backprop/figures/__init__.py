@@ -13,7 +13,8 @@ It is drawn in the role colours below, and `show` turns each of them into a CSS 
     text       number(v)                    four significant figures, a true minus sign
                text_width(text, size)       CSS pixels, in the widest font that a page is likely to have
     code       read_lines(function)         the assignments of a forward or backward pass, with their operands
-    figures    draw_magnifier draw_table draw_circuit draw_counts
+    figures    draw_magnifier draw_table draw_circuit draw_counts, which serve several chapters;
+               those of one chapter alone are in the module of its name, backprop/figures/<chapter>.py
 
 Rules for a new `draw_*`.
 It takes functions or arrays and computes every number it prints.
