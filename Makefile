@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-BOOK := _build/html/index.html
-ASSIGNMENT ?= scalar_chain_rule
+MODULES := $(shell find backprop -name '*.py')
+PAGES := $(shell find book -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
 .PHONY: help book exercises test check clean
@@ -11,7 +11,7 @@ ASSIGNMENT ?= scalar_chain_rule
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
-book: $(BOOK)  ## build the exercises and the site, and print where to open it
+book: _build/book.stamp  ## build the exercises and the site, and print where to open it
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
 exercises: _build/exercises.stamp  ## build exercises/ (students) and source/ (instructors) from solutions/
@@ -34,6 +34,16 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-_build/exercises.stamp: $(READY) $(wildcard solutions/*.py backprop/*.py grader/*.py)
+_build/exercises.stamp: $(READY) $(wildcard solutions/*.py grader/*.py) $(MODULES)
 	$(BIN)/python -m grader build
+	touch $@
+
+# A page that was run is cached by its own text; what it imports counts as well.
+_build/imports.stamp: $(READY) $(MODULES)
+	mkdir -p _build
+	rm -rf _build/.jupyter_cache
+	touch $@
+
+_build/book.stamp: _config.yml _toc.yml $(PAGES) _build/exercises.stamp _build/imports.stamp
+	$(BIN)/jupyter-book build . -W -n --keep-going
 	touch $@
