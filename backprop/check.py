@@ -21,7 +21,8 @@ Sources:
 - C. J. F. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Adv. Eng. Software 4 (1982) 75-76.
 - J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011) 1292-1314 (ECNoise).
 - W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Rev. 40 (1998) 110-112.
-- J. R. R. A. Martins, P. Sturdza, J. J. Alonso, "The complex-step derivative approximation", ACM TOMS 29 (2003) 245-262.
+- J. R. R. A. Martins, P. Sturdza, J. J. Alonso, "The complex-step derivative approximation", ACM Trans. Math. Softw.
+  29 (2003) 245-262.
 """
 
 import heapq
@@ -958,22 +959,22 @@ class _Judge:
         return wrong
 
     def _search(self, name):
-        """Look for the wrong entries of a big array: halve it, and look first where the disagreement is largest."""
-        size = self.claim[name].size
+        """Find wrong entries of a big array: halve what disagrees, smallest part and largest gap first."""
         move = self.oracle.random_move(name).ravel()
-        queue, budget = [(-np.inf, 0, size)], ENTRIES
-        while queue and budget > 0 and self._off(name).sum() < SAMPLE:
-            _, low, high = heapq.heappop(queue)
-            if high - low <= 2:
-                self._fill(name, range(low, high))
-                budget -= high - low
+        queue, budget, found = [(move.size, -np.inf, 0)], ENTRIES, 0
+        while queue and budget > 0 and found < SAMPLE:
+            length, _, start = heapq.heappop(queue)
+            if length == 1:
+                self._fill(name, [start])
+                found += self._off(name).flat[start]
+                budget -= 1
                 continue
-            middle = (low + high) // 2
-            for start, stop in ((low, middle), (middle, high)):
-                gap = self._gap(name, move, start, stop)
+            half = length // 2
+            for first, size in ((start, half), (start + half, length - half)):
+                gap = self._gap(name, move, first, first + size)
                 budget -= 1
                 if gap > 0:
-                    heapq.heappush(queue, (-gap, start, stop))
+                    heapq.heappush(queue, (size, -gap, first))
 
     def _gap(self, name, move, start, stop):
         """By how much the derivative along a part of move is off, beyond what rounding explains."""
