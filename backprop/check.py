@@ -502,7 +502,8 @@ def _ask_again(loss, grad, answer, before):
 
 def _own_noise(loss, grad, answer, rng):
     """dict name -> how much the gradient under test moves when the parameters move by an ulp or two."""
-    moved = {name: _nudge(value, rng) for name, value in answer.place.items()}
+    eps = _eps(*answer.gradient.values(), *answer.place.values())
+    moved = {name: _nudge(value, rng, eps) for name, value in answer.place.items()}
     other = _Answer(moved)
     loss.probe(moved)
     _call(loss, grad, other)
@@ -515,8 +516,8 @@ def _own_noise(loss, grad, answer, rng):
     return noise
 
 
-def _nudge(value, rng):
-    return value + value * (np.finfo(value.dtype).eps * rng.integers(-2, 3, value.shape)).astype(value.dtype)
+def _nudge(value, rng, eps):
+    return (value * (1 + eps * rng.integers(-2, 3, value.shape))).astype(value.dtype)
 
 
 def _jitter(place, loss, rng):
@@ -709,7 +710,7 @@ class _Oracle:
         """How much the complex step moves when the parameters move by an ulp."""
         spread = 0.0
         for _ in range(2):
-            nudged = {name: _nudge(value, self.rng) for name, value in self.double.items()}
+            nudged = {name: _nudge(value, self.rng, _eps(value)) for name, value in self.double.items()}
             with warnings.catch_warnings():
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 spread = max(spread, abs(complex_step(self._line(nudged, moves)) - slope))
@@ -833,7 +834,7 @@ class _Judge:
         self.total = math.hypot(*self.size.values())
         noise = {name: max(a.noise.get(name, 0.0) for a in answers) for name in self.names}
         self.noise = {
-            name: 10 * noise[name] + 16 * self.eps[name] * self.total / max(oracle.scale[name], 1.0)
+            name: 10 * noise[name] + 16 * np.finfo(float).eps * self.total / max(oracle.scale[name], 1.0)
             for name in self.names
         }
         self.numeric = {name: np.full(value.shape, np.nan) for name, value in answer.place.items()}
@@ -942,7 +943,8 @@ class _Judge:
 
     def _off(self, name):
         with np.errstate(invalid="ignore"):
-            slack = self.bound[name] + self.noise[name] + self.rtol[name] * np.abs(self.numeric[name])
+            size = np.maximum(np.abs(self.numeric[name]), self.jump[name])
+            slack = self.bound[name] + self.noise[name] + self.rtol[name] * size
             return np.abs(self.claim[name] - self.numeric[name]) > slack
 
     def _second_opinion(self, name, wrong):
