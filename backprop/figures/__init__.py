@@ -69,6 +69,7 @@ NAME = "\0"  # the figure's id, which is a hash of the drawing, before it is kno
 TEXT = 12  # pixels
 SMALLEST = 10  # pixels, at the width below
 TELEPHONE = 328  # pixels: the text column of a page 360 pixels wide
+LARGEST = 1.25  # a figure narrower than its column grows by no more than this
 SLACK = 1.12  # the page's font may be wider than the one that matplotlib measures with
 
 STYLE = {
@@ -145,7 +146,7 @@ def show(figure, *, alt, caption=None, narrow=None):
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     body = "".join(drawings).replace(NAME, name)
     body += f"<figcaption>{text}</figcaption>" if text else ""
-    markup = f'{style}<figure class="bp-figure" id="{name}" style="text-align: center">{body}</figure>'
+    markup = f'{style}<figure class="bp-figure" id="{name}" style="margin: 1.5em 0; text-align: center">{body}</figure>'
     return Shown(markup, _png(figure), alt)
 
 
@@ -197,7 +198,7 @@ def _svg(figure, alt, css_class):
     opening = (
         f'<svg class="{css_class}" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="{labels}" '
-        f'style="width: 100%; max-width: {width:g}px; height: auto; '
+        f'style="width: 100%; max-width: {LARGEST * width:g}px; height: auto; font-family: var(--bp-sans, inherit); '
         f'stroke-linejoin: round; stroke-linecap: butt">'
     )
     return opening.replace(' class=""', "") + words + svg[svg.index(">") + 1 :].strip()
@@ -505,7 +506,7 @@ def draw_circuit(forward, inputs, at, backward=None, slopes=None, vertical=False
     else:
         left = {c: edge + sum(wide[e] + gap for e in columns if e < c) for c in columns}
         for name, (column, row) in at.items():
-            place[name] = (left[column] + wide[column] / 2, edge + height / 2 + (row - min(rows)) * (height + 22))
+            place[name] = (left[column] + wide[column] / 2, edge + height / 2 + (row - min(rows)) * (height + 32))
         size = (max(left.values()) + wide[columns[-1]] + edge, max(y for _, y in place.values()) + height / 2 + edge)
     figure, ax = canvas(*size)
     boxes = {name: node(ax, *place[name], contents[name], role=FORWARD if name in inputs else MUTED) for name in at}
@@ -519,11 +520,12 @@ def draw_circuit(forward, inputs, at, backward=None, slopes=None, vertical=False
                 tail, head = start.border((end.x, end.y)), end.border((start.x, start.y))
                 text = "×" + number(slopes[used, line.name])
                 x, y = (tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2
-                # Outside the circuit: above or left of it in its first half, below or right in the other.
-                side = -1 if at[used][1] + at[line.name][1] <= 0 else 1
-                if vertical:
+                if abs(head[1] - tail[1]) > abs(head[0] - tail[0]):
+                    side = -1 if x < size[0] / 2 - 1 else 1
                     label(ax, x + 12 * side, y, text, MUTED, align="right" if side < 0 else "left")
                 else:
+                    # Outside the circuit: above in its upper half, below in the other.
+                    side = -1 if at[used][1] + at[line.name][1] <= 0 else 1
                     label(ax, x, y + side * (14 + min(abs(head[1] - tail[1]) / 3, 8)), text, MUTED)
     return figure
 
