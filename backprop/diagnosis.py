@@ -1,0 +1,1117 @@
+r"""What kind of wrong is a wrong gradient?  It names the mistake, or says where it begins, or is silent.
+
+    diagnose      everything below, in order, on the report of a failed check
+    recognise     mistakes that leave a mark in the arrays: a sign, a factor, a transpose, a missing sum, ...
+    localise      going backwards from the loss, the first gradient that is wrong
+    fingerprint   a few numbers in place of a known wrong answer; `matches` compares two of them
+    CATALOGUE     every mistake by its id: what to say, three hints, the chapter that explains it
+
+A recogniser computes from the right gradient what one mistake would have given, and speaks only if that is
+what it has been given: to the oracle's bound, and a hundred times closer than the right gradient is.
+Where two mistakes give the same numbers both are reported, as a tie.  A mistake that leaves no mark is not guessed.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backprop.check import Finding, Report
+
+__all__ = ["CATALOGUE", "Mistake", "diagnose", "fingerprint", "localise", "matches", "recognise"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An entry of the catalogue.
+
+    sentence: one line for the student, what is wrong and what to do.
+    hints: where to look, what kind of slip it is, which line to change.
+    link: the slug of the chapter that explains it, with an anchor where there is one.
+    """
+
+    id: str
+    sentence: str
+    hints: tuple[str, str, str]
+    link: str
+    family: str
+
+
+def diagnose(
+    report: Report,
+    known: Mapping[str, Sequence | None] | None = None,
+    batch: int | None = None,
+) -> list[Finding]:
+    """The mistakes that explain a failed check, most certain first; [] where it has not failed.
+
+    known: mistake id -> fingerprints of what that mistake returns for the same inputs (or None), see `fingerprint`.
+    batch: the number of examples N, if known; without it a factor of N is described but not named.
+
+    A known wrong answer decides.  Then what `check` saw before it compared numbers (nothing returned, inputs
+    changed, ...), then the marks in the arrays, then the bare symptom, and last where the mistake begins.
+    A finding of the report that is repeated here is equal to it.
+    """
+    if report.verdict != "fail":
+        return []
+    named = (
+        _known(report, known or {})
+        or [finding for finding in report.findings if finding.id in _DECISIVE]
+        or recognise(report.analytic, report.numeric, report.params, report.error_bound, report.wrong, batch)
+    )
+    if not any(finding.id for finding in named):
+        named = [finding for finding in report.findings if finding.id in CATALOGUE] + named
+    return named + localise(report)
+
+
+# Symptoms that are the mistake itself; others, such as a wrong shape, have a cause that may be found.
+_DECISIVE = {
+    "not-written",
+    "none-returned",
+    "input-mutated",
+    "randomness-between-calls",
+    "not-zeroed",
+    "stale-cache",
+    "wrong-dtype",
+}
+
+
+def _known(report: Report, known: Mapping[str, Sequence | None]) -> list[Finding]:
+    if report.error is not None or report.result is None:
+        return []
+    # The same answer may come as a tuple or as a dict: both count.
+    seen = [fingerprint(report.result), fingerprint(report.analytic)]
+    names = [
+        name
+        for name, prints in known.items()
+        if any(matches(mine, theirs) for mine in seen for theirs in prints or ())
+    ]
+    return [Finding(name, "", _tied(_say(name), names)) for name in names]
+
+
+def _say(name: str) -> str:
+    return CATALOGUE[name].sentence if name in CATALOGUE else f"This is the known wrong answer {name!r}."
+
+
+def _tied(message: str, names: Sequence[str]) -> str:
+    others = len(set(names)) - 1
+    if not others:
+        return message
+    rivals = "another mistake gives" if others == 1 else f"{others} other mistakes give"
+    return f"{message} (A tie: {rivals} the same numbers here.)"
+
+
+# Where it begins -------------------------------------------------------------------------------------------------
+
+
+def localise(report: Report) -> list[Finding]:
+    """Which gradient is the first wrong one, going backwards from the loss; [] where there are no numbers or one array.
+
+    The parameters are taken to be in forward order.
+    """
+    backwards = [name for name in reversed(report.params) if name in report.analytic]
+    right = []
+    for name in backwards:
+        if _is_wrong(report, name):
+            break
+        right.append(name)
+    else:
+        return []
+    if len(report.params) == 1:
+        return []
+    rest = [other for other in backwards[len(right) + 1 :] if not _is_wrong(report, other)]
+    if right:
+        verb = "is" if len(right) == 1 else "are"
+        message = f"Going backwards, {_list('d' + r for r in right)} {verb} right and d{name} is the first wrong one."
+    else:
+        message = f"Going backwards, d{name} is the first gradient and it is wrong: begin at the loss."
+    if rest:
+        message += f" Further back, {_list('d' + r for r in rest)} {'is' if len(rest) == 1 else 'are'} right again."
+    return [Finding("", name, message, where=name)]
+
+
+def _is_wrong(report: Report, name: str) -> bool:
+    return bool(np.any(report.wrong.get(name, False))) or any(f.parameter == name for f in report.findings)
+
+
+def _list(names) -> str:
+    names = list(names)
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+# Marks in the arrays ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Gradient:
+    """One array under test: what was given, what is right (nan where unknown), and the parameter it belongs to."""
+
+    name: str
+    yours: np.ndarray
+    truth: np.ndarray
+    bound: np.ndarray
+    value: np.ndarray
+    wrong: bool
+
+    def explained_by(self, candidate: np.ndarray) -> bool:
+        """Is `candidate` what was given, a hundred times closer than the truth is?"""
+        return self.value.shape == self.yours.shape and self.agrees(self.yours, candidate)
+
+    def agrees(self, a: np.ndarray, b: np.ndarray) -> bool:
+        """a = b within what rounding and the oracle leave open, and far within what is wrong with this array."""
+        if np.shape(a) != np.shape(b):
+            return False
+        known = np.isfinite(a) & np.isfinite(b)
+        if self.truth.shape == np.shape(a):
+            known &= np.isfinite(self.truth)
+        if not known.any():
+            return False
+        a, b = np.asarray(a)[known], np.asarray(b)[known]
+        size = max(np.abs(a).max(), np.abs(b).max())
+        slack = self.rtol * size + 4 * self.noise * max(1.0, size / (self.size or 1.0))
+        return bool(np.abs(a - b).max() <= slack and self.gap >= 100 * slack * min(1.0, self.size / (size or 1.0)))
+
+    @property
+    def rtol(self) -> float:
+        return max(1e-8, 300 * float(np.finfo(self.yours.dtype).eps), 300 * float(np.finfo(self.value.dtype).eps))
+
+    @property
+    def size(self) -> float:
+        return float(np.nanmax(np.abs(self.truth), initial=0.0))
+
+    @property
+    def noise(self) -> float:
+        return float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
+
+    @property
+    def gap(self) -> float:
+        """How far what was given is from what is right; inf where the shapes differ."""
+        if self.yours.shape != self.truth.shape:
+            return np.inf
+        return float(np.nanmax(np.abs(self.yours - self.truth), initial=0.0))
+
+
+@dataclass(frozen=True)
+class _Context:
+    """All the arrays of a check, in forward order, and the batch size if it is known."""
+
+    gradients: Mapping[str, _Gradient]
+    batch: int | None
+
+    def is_bias(self, g: _Gradient) -> bool:
+        """A vector (or a row or column) as long as one side of an earlier matrix that is not its own size."""
+        if sum(n > 1 for n in g.value.shape) > 1 or g.value.ndim == 0:
+            return False
+        earlier = list(self.gradients)[: list(self.gradients).index(g.name)]
+        return any(
+            self.gradients[name].value.ndim >= 2 and g.value.size in self.gradients[name].value.shape[-1:]
+            for name in earlier
+        )
+
+    def others(self, g: _Gradient) -> Iterator[_Gradient]:
+        return (other for other in self.gradients.values() if other is not g)
+
+
+Clue = tuple[str, str]  # the id of a mistake ("" for a description without a name), and what is seen
+Recogniser = Callable[[_Gradient, _Context], Iterator[Clue]]
+
+
+def recognise(
+    analytic: Mapping[str, np.ndarray],
+    numeric: Mapping[str, np.ndarray],
+    params: Mapping[str, np.ndarray],
+    error_bound: Mapping[str, np.ndarray] | None = None,
+    wrong: Mapping[str, np.ndarray] | None = None,
+    batch: int | None = None,
+) -> list[Finding]:
+    """The mistakes that can be shown from the arrays alone; [] where none can.
+
+    analytic, numeric, params, error_bound, wrong: dict name -> array, as in a Report.  An entry of numeric that is
+    nan is unknown; an array whose entries all are is taken to be right.  A finding with id "" describes what has no name.
+    """
+    gradients = {}
+    for name, value in params.items():
+        if name in analytic and np.size(value):
+            yours, value = np.atleast_1d(analytic[name]) * 1.0, np.asarray(value) * 1.0
+            yours = np.asarray(analytic[name]) * 1.0
+            truth = np.asarray(numeric.get(name, np.full(value.shape, np.nan)))
+            bound = np.asarray((error_bound or {}).get(name, np.zeros(value.shape)))
+            unknown = not np.isfinite(truth).any()
+            if unknown and yours.shape == value.shape:
+                truth, bound = yours, np.zeros(value.shape)
+            off = np.any(wrong[name]) if wrong and name in wrong else not unknown and _differs(yours, truth, bound)
+            gradients[name] = _Gradient(name, yours, truth, bound, value, bool(off))
+    context = _Context(gradients, batch)
+    clues = {g.name: _clues(g, context) for g in gradients.values() if g.wrong}
+    return _joined(clues)
+
+
+def _joined(clues: Mapping[str, list[Clue]]) -> list[Finding]:
+    """One finding for each mistake, at the wrong array nearest to the loss that shows it."""
+    findings: dict[str, Finding] = {}
+    for name, found in reversed(clues.items()):
+        names = [clue for clue, _ in found if clue]
+        for clue, message in found:
+            key = clue or message
+            if key not in findings:
+                text = _tied(message, names) if clue else message
+                findings[key] = Finding(clue, name, f"d{name}: {text}", where=name)
+    return list(findings.values())
+
+
+def _clues(g: _Gradient, context: _Context) -> list[Clue]:
+    """What the first level of recognisers that sees anything sees; a tie where it sees several things."""
+    for level in _LEVELS:
+        found = {clue: message for recogniser in level for clue, message in recogniser(g, context)}
+        if found:
+            return list(found.items())
+    return []
+
+
+def _factor(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """A multiple of the right gradient."""
+    if g.yours.shape != g.truth.shape or not np.any(g.yours):
+        return
+    known = np.isfinite(g.truth)
+    yours, truth = g.yours[known], g.truth[known]
+    factor = float(yours @ truth / (truth @ truth)) if truth.any() else 0.0
+    if not factor or not g.explained_by(g.truth * factor):
+        return
+    is_ = lambda number: abs(factor - number) <= 1e-6 * abs(number)
+    if is_(-1):
+        yield "sign", "this is the right gradient with the opposite sign."
+    if is_(2) or is_(0.5):
+        yield "factor-two", f"this is {'twice' if is_(2) else 'half'} the right gradient."
+    if context.batch and context.batch > 1 and is_(context.batch):
+        yield "missing-batch-mean", f"this is N = {context.batch} times the right gradient."
+    if context.batch and context.batch > 1 and is_(1 / context.batch):
+        yield "extra-batch-mean", f"this is 1/N = 1/{context.batch} of the right gradient."
+    elif yours.size > 1:
+        yield "", f"this is {factor:.6g} times the right gradient, in every entry."
+
+
+def _transposed(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    if g.truth.ndim == 2 and g.agrees(g.yours, g.truth.T) :
+        yield "gradient-transposed", "this is the transpose of the right gradient."
+
+
+def _differs(yours, truth, bound) -> bool:
+    if yours.shape != truth.shape:
+        return True
+    return bool(np.any(np.abs(yours - truth) > bound + 1e-6 * np.abs(truth)))
+
+
+_LEVELS: tuple[tuple[Recogniser, ...], ...] = ((_factor, _transposed),)
+
+# Known wrong answers ---------------------------------------------------------------------------------------------
+
+
+def fingerprint(value: Any) -> list:
+    """A few numbers that stand for `value`, any nesting of dicts, tuples, lists, arrays, numbers, strings and None.
+
+    [structure, [norm, projection, projection], ...], one triple for each array or number inside, fit for JSON.  The
+    structure holds keys, shapes, kinds of number and how many are not finite.  The projections are onto fixed
+    vectors of pseudo-random numbers made by integer arithmetic, so that they are the same on every machine.
+    """
+    structure, leaves = _walk(value)
+    if len(structure) > 60:
+        structure = f"{structure[:20]}#{zlib.crc32(structure.encode()):08x}"
+    return [structure, *(_project(leaf) for leaf in leaves)]
+
+
+def matches(a: Sequence, b: Sequence, rtol: float = 1e-7) -> bool:
+    """Do two fingerprints stand for the same value, to `rtol` of the norm of each array inside?"""
+    if a[0] != b[0] or len(a) != len(b):
+        return False
+    for mine, theirs in zip(a[1:], b[1:], strict=True):
+        norm = max(mine[0], theirs[0])
+        if any(abs(p - q) > rtol * norm for p, q in zip(mine, theirs, strict=True)):
+            return False
+    return True
+
+
+def _walk(value: Any) -> tuple[str, list[np.ndarray]]:
+    """The structure as text, and the finite parts of the arrays and numbers in it, in order."""
+    if value is None or isinstance(value, str):
+        return ("None" if value is None else f"str:{zlib.crc32(value.encode()):08x}"), []
+    if isinstance(value, Mapping):
+        parts = [(str(key), *_walk(value[key])) for key in sorted(value, key=str)]
+        text = ",".join(f"{key}:{structure}" for key, structure, _ in parts)
+        return f"{{{text}}}", [leaf for *_, leaves in parts for leaf in leaves]
+    numbers = isinstance(value, list) and all(isinstance(item, (int, float)) for item in value) and value
+    if isinstance(value, (list, tuple)) and not numbers:
+        parts = [_walk(item) for item in value]
+        left, right = "[]" if isinstance(value, list) else "()"
+        return left + ",".join(text for text, _ in parts) + right, [leaf for _, leaves in parts for leaf in leaves]
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        return type(value).__name__, []
+    if array.dtype.kind in "OSU":
+        return _walk(array.tolist()) if array.ndim else (type(value).__name__, [])
+    if array.dtype.kind not in "fiubc":
+        return array.dtype.name, []
+    odd = "".join(
+        f" {int(np.sum(found))}{name}"
+        for name, found in (("nan", np.isnan(array)), ("inf", np.isinf(array)))
+        if np.any(found)
+    )
+    kind = "i" if array.dtype.kind == "u" else array.dtype.kind
+    flat = array.ravel().astype(complex if kind == "c" else float)
+    finite = np.where(np.isfinite(flat), flat, 0.0)
+    leaves = [finite.real, finite.imag] if kind == "c" else [finite]
+    return f"{kind}{'x'.join(map(str, array.shape))}{odd}", leaves
+
+
+def _project(leaf: np.ndarray) -> list[float]:
+    """Norm and two projections, in numbers of ten digits."""
+    scale = float(np.max(np.abs(leaf), initial=0.0))
+    if scale == 0:
+        return [0.0, 0.0, 0.0]
+    unit = leaf / scale
+    numbers = [np.sqrt(unit @ unit), *(unit @ _weights(unit.size, salt) for salt in (1, 2))]
+    return [float(f"{float(number) * scale:.9e}") for number in numbers]
+
+
+def _weights(size: int, salt: int) -> np.ndarray:
+    """Pseudo-random numbers in [-1, 1): SplitMix64's mixing of the index (Steele, Lea and Flood 2014)."""
+    z = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt << 32)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(11)).astype(float) / 2.0**52 - 1.0
+
+
+# The catalogue ---------------------------------------------------------------------------------------------------
+
+
+def _family(name: str, *rows: tuple[str, str, str, str, str, str]) -> dict[str, Mistake]:
+    """Rows of: id, chapter, sentence, then the three hints: where to look, what kind of slip, which line."""
+    return {key: Mistake(key, sentence, tuple(hints), link, name) for key, link, sentence, *hints in rows}
+
+
+_CHAIN_RULE = _family(
+    "Chain rule",
+    (
+        "missing-activation-derivative",
+        "scalar_chain_rule",
+        "The activation has a slope too: multiply the upstream gradient by it on the way back.",
+        "Look where the backward pass goes through an activation, from its output to its input.",
+        "One factor of the product is missing: each step of the forward pass gives one local slope.",
+        "Change the line that sets the gradient of the activation's input: it passes the upstream gradient on unchanged.",
+    ),
+    (
+        "derivative-at-output",
+        "activations_and_losses",
+        "Take the activation's slope at its input: you take it at its output.",
+        "Look at what goes into the derivative of the activation.",
+        "The formula is right and its argument is not: the activation is applied once more than it should be.",
+        "In the line with the slope, check which form you use: one is written in the input, the other in the output.",
+    ),
+    (
+        "tanh-of-preactivation",
+        "activations_and_losses",
+        "The slope 1 − a² of tanh is written in its output a: square the output, not the input.",
+        "Look at the slope of tanh.",
+        "The short formula is right, but it is fed the value from before the activation.",
+        "Change what is squared in that line; the forward pass has kept the value you need.",
+    ),
+    (
+        "activation-for-derivative",
+        "activations_and_losses",
+        "You multiply by the activation's value: multiply by its slope.",
+        "Look at the factor that the activation contributes to the product.",
+        "The function is used where its derivative belongs: how high the curve is, instead of how steep.",
+        "Change the factor in the line that goes back through the activation; near a flat part it must be close to 0.",
+    ),
+    (
+        "relu-mask-from-gradient",
+        "activations_and_losses",
+        "ReLU's gate was set in the forward pass: close it where its input was negative, not where the gradient is.",
+        "Look at the condition that decides which entries of the gradient pass through ReLU.",
+        "The condition tests the wrong array: a negative gradient is as welcome as a positive one.",
+        "Change the array that is compared with 0 in the line that makes the mask.",
+    ),
+    (
+        "relu-mask-after-relu",
+        "activations_and_losses",
+        "ReLU's output is never negative, so a mask with >= 0 never closes: ask where the input is positive.",
+        "Look at the condition that decides which entries of the gradient pass through ReLU.",
+        "The mask is true everywhere: count its False entries and you find none.",
+        "Change the comparison in the line that makes the mask: which array it tests, or whether 0 counts as open.",
+    ),
+    (
+        "upstream-forgotten",
+        "scalar_chain_rule",
+        "This is the local slope alone: multiply it by the upstream gradient.",
+        "Look at what each line receives from the step after it, and whether it uses it.",
+        "The chain is cut: everything between this value and the loss is missing from the product.",
+        "Change the line of the first wrong gradient: its right side must use the gradient of the value it flows into.",
+    ),
+    (
+        "derivative-twice",
+        "activations_and_losses",
+        "The slope of the activation is in there twice: the gradient of the fused loss holds it already.",
+        "Look at the output end, where the loss and the last activation meet.",
+        "One factor too many: the short formula for loss and activation together has used the slope up.",
+        "Change the line after that formula: it multiplies by a slope that has been counted.",
+    ),
+    (
+        "paths-multiplied",
+        "scalar_chain_rule#two-paths-add",
+        "Multiply along a path, add over the paths: you multiply the paths with each other.",
+        "Look at a value that is used in two places of the forward pass.",
+        "Each path gives a share of the gradient, and the shares are joined by the wrong operation.",
+        "Change the line that joins the shares of the paths.",
+    ),
+    (
+        "one-path-only",
+        "scalar_chain_rule#two-paths-add",
+        "This value reaches the loss by more than one path: add the gradient of every path.",
+        "Count how often each value appears on the right side of a line of the forward pass.",
+        "A share is missing: a value used twice receives a gradient from each of its uses.",
+        "Change the line of the value that is used more than once: it needs one term for each use.",
+    ),
+    (
+        "stale-cache",
+        "scalar_chain_rule",
+        "The gradient belongs to an earlier input: use the values of the forward pass of this call.",
+        "Look at where the backward pass gets the values it multiplies with.",
+        "The formulas are right, the numbers are old: they were saved at another point and not renewed.",
+        "Change the line that fetches the saved values, or run the forward pass before it.",
+    ),
+)
+
+_LINEAR_ALGEBRA = _family(
+    "Linear algebra",
+    (
+        "weight-not-transposed",
+        "matrices_and_shapes",
+        "Going back through X @ W the gradient meets the transpose: multiply by W.T.",
+        "Look at the line that sends the gradient from a layer's output to its input.",
+        "The matrix is used in its forward direction; in a square layer the shapes cannot tell you.",
+        "Write out one entry of the gradient of X as a sum, and see which index of W the sum runs over.",
+    ),
+    (
+        "gradient-transposed",
+        "matrices_and_shapes",
+        "This is the transpose of the gradient: the gradient of W has the shape of W, entry for entry.",
+        "Look at the product that gives the weight gradient.",
+        "All the numbers are there, with rows and columns exchanged.",
+        "In that product, check the order of the two factors and which of them is transposed.",
+    ),
+    (
+        "dot-for-elementwise",
+        "matrices_and_shapes",
+        "An activation works entry by entry, so its slope multiplies entry by entry: use *, not @.",
+        "Look at the line that multiplies the upstream gradient by the slope of the activation.",
+        "A matrix product stands where each entry should meet only its own slope.",
+        "Change the operator in that line; both factors have the same shape.",
+    ),
+    (
+        "elementwise-for-dot",
+        "matrices_and_shapes",
+        "A weight touches every example, so its gradient is a sum of products: use @, not *.",
+        "Look at the line that goes back through the matrix product.",
+        "Entries are multiplied in pairs, and the sum over the index they share is missing.",
+        "Change the operator in that line, then see which factor must be transposed for the shapes to fit.",
+    ),
+    (
+        "wrong-operand",
+        "matrices_and_shapes",
+        "In a product, the gradient of one factor is made with the other factor: you take the wrong array.",
+        "Look at which saved array each product of the backward pass uses.",
+        "The operation is right and one of its operands is another array that happens to fit.",
+        "For the first wrong gradient, find its forward line: which array stood beside it in the product?",
+    ),
+    (
+        "updated-weights-used",
+        "network_by_hand",
+        "The backward pass needs the weights of the forward pass: you have changed them before using them.",
+        "Look at where the update stands among the lines of the backward pass.",
+        "The later layer is right and the earlier one is a little off: it was computed with weights already stepped.",
+        "Move the update below the last line that still needs the old weights.",
+    ),
+    (
+        "parameters-swapped",
+        "network_by_hand",
+        "These are the right gradients under each other's names: exchange them.",
+        "Look at the line that returns the gradients, and at the order of the names in it.",
+        "The numbers are right; two of them are in each other's place.",
+        "Change the return line, or the line that unpacks what it gives.",
+    ),
+)
+
+_BATCH_AND_BIAS = _family(
+    "Batch and bias",
+    (
+        "missing-batch-mean",
+        "network_by_hand",
+        "The loss is a mean over the batch: divide by the number of examples, once, at the loss.",
+        "Look at the first gradient of the backward pass, that of the network's output.",
+        "Every gradient is too large by the same factor, the size of the batch.",
+        "Change the line that starts the backward pass; the lines after it pass the factor on.",
+    ),
+    (
+        "extra-batch-mean",
+        "network_by_hand",
+        "The division by the number of examples is done twice: leave it in the loss only.",
+        "Look for every division by the batch size and every mean in the backward pass.",
+        "The gradient that comes from the loss is a mean already, and it is averaged again further down.",
+        "Keep the division in the line that starts the backward pass and drop the later one.",
+    ),
+    (
+        "bias-averaged",
+        "matrices_and_shapes",
+        "The bias is used by every row: add up over the batch, do not average; the mean is in the loss.",
+        "Look at the line of the bias gradient.",
+        "The bias gradient is too small by the number of examples, while the weight gradient is right.",
+        "Change the reduction in that line.",
+    ),
+    (
+        "bias-not-summed",
+        "matrices_and_shapes",
+        "The bias is used by every row: sum over the batch.",
+        "Look at the line of the bias gradient, and compare its shape with the shape of the bias.",
+        "There is still one row for each example: broadcasting copied the bias, and copies add on the way back.",
+        "In that line, reduce the axis that the forward pass had filled by broadcasting.",
+    ),
+    (
+        "wrong-axis",
+        "matrices_and_shapes",
+        "The reduction runs over the wrong axis: sum over the examples and keep the units.",
+        "Look at the axis of each sum in the backward pass.",
+        "The right numbers are added up along the wrong direction; where both lengths agree the shape hides it.",
+        "Change the axis in that sum: an example is a row, so which axis counts the rows?",
+    ),
+    (
+        "keepdims-left",
+        "matrices_and_shapes",
+        "The numbers are right and an axis of length 1 is left over: return exactly the shape of the parameter.",
+        "Compare the shape of what you return with the shape of the parameter.",
+        "A sum that keeps its axis, or a slice, left an axis of length 1 behind.",
+        "Change the options of the sum, or reshape its result to the parameter's shape.",
+    ),
+    (
+        "last-example-only",
+        "matrices_and_shapes",
+        "Only the last example counts: add up the contributions of all of them.",
+        "Look at the loop over the examples.",
+        "Each turn of the loop replaces what the turn before it had found.",
+        "Change the assignment inside the loop, and where the gradient gets its first value.",
+    ),
+    (
+        "summed-over-units",
+        "matrices_and_shapes",
+        "Each unit has a bias of its own: sum over the examples and leave the units apart.",
+        "Look at the sum that gives the bias gradient.",
+        "The sum runs over everything, so that all units receive one and the same number.",
+        "Give that sum an axis.",
+    ),
+    (
+        "broadcast-not-summed",
+        "matrices_and_shapes",
+        "Broadcasting copied this array: sum the gradient over the axes that were copied, back to its shape.",
+        "Compare the shape of the gradient with the shape of the array it belongs to.",
+        "Every copy sends a gradient back, and the copies have not been added up.",
+        "After the local gradient, reduce the axes that were added in front and those that had length 1.",
+    ),
+)
+
+_LOSS = _family(
+    "Loss",
+    (
+        "sign",
+        "blame_seasoning_and_clues",
+        "The sign is turned round: the gradient points to where the loss grows.",
+        "Look at the first difference or minus sign of the backward pass, mostly at the loss.",
+        "The sizes are right and the direction is opposite: a difference is the wrong way round, or a minus is lost.",
+        "Nudge one parameter up, see whether the loss goes up, and change the line whose sign disagrees.",
+    ),
+    (
+        "target-forgotten",
+        "activations_and_losses",
+        "The target is missing from the gradient of the loss: it measures the prediction, not the error.",
+        "Look at the gradient of the loss with respect to the prediction.",
+        "A perfect prediction must give a gradient of 0, and here it does not.",
+        "Change the line that starts the backward pass: prediction and target must both be in it.",
+    ),
+    (
+        "softmax-diagonal-only",
+        "activations_and_losses",
+        "Softmax ties all the entries of a row together: add the terms off the diagonal of its Jacobian.",
+        "Look at the backward pass of softmax.",
+        "Each output is treated as if only its own logit moved it; but when one goes up, the others go down.",
+        "Change the line with p(1 − p): something that is summed over the row is missing from it.",
+    ),
+    (
+        "factor-two",
+        "activations_and_losses",
+        "The gradient is off by a factor of two: compare the power rule with the ½ of the loss as it is written.",
+        "Look at the derivative of the square in the loss.",
+        "A 2 from the square is lost, or it is kept although the loss has a ½ that cancels it.",
+        "Change the constant in the line that starts the backward pass.",
+    ),
+    (
+        "labels-misaligned",
+        "activations_and_losses",
+        "The labels meet the wrong places: label i belongs to row i, and class k to column k.",
+        "Look at how the labels are turned into ones and zeros, or used as indices.",
+        "The probabilities are right, and the 1 is subtracted from the wrong entry.",
+        "Change the indexing in the line that subtracts the 1: rows first, columns second, classes from 0.",
+    ),
+    (
+        "softmax-wrong-axis",
+        "activations_and_losses",
+        "Softmax runs along the classes of one example: the sum in it goes over the wrong axis.",
+        "Add up the probabilities of one example: they must give 1.",
+        "The examples of the batch compete with each other, where the classes should.",
+        "Change the axis of the maximum and of the sum in the line that computes the probabilities.",
+    ),
+    (
+        "unstable-exp-log",
+        "activations_and_losses",
+        "exp overflows or log meets 0 for large logits: rewrite the formula so that neither can happen.",
+        "Try it with logits of 1000 and of −1000, and see which expression is the first to be inf or nan.",
+        "The algebra is right and the floating-point numbers are not: exp(1000) is larger than any of them.",
+        "In that line, shift the logits by their maximum, or split by their sign, so that no exponent is positive.",
+    ),
+    (
+        "column-against-row",
+        "pytorch_example",
+        "A shape (N,) meets a shape (N, 1), which makes an N × N table: give both the same shape first.",
+        "Print the shapes of the prediction and of the target just before they are subtracted.",
+        "Broadcasting pairs every prediction with every target, and no error is raised.",
+        "Reshape one of the two before the line of the difference.",
+    ),
+)
+
+_REGULARISER = _family(
+    "Regulariser",
+    (
+        "penalty-missing",
+        "network_by_hand",
+        "The penalty on the weights is part of the loss: add its gradient to the weight gradient.",
+        "Look at the weight gradients, and at everything that was added up in the loss.",
+        "The difference is a multiple of the weights themselves: one term of the loss has no gradient.",
+        "Change the line of each weight gradient: it needs a second term.",
+    ),
+    (
+        "penalty-factor-two",
+        "network_by_hand",
+        "The gradient of the penalty is off by a factor of two: differentiate the square, and mind a ½.",
+        "Look at the term of the weight gradient that comes from the penalty.",
+        "The difference is a multiple of the weights: the data part is right, the constant of the penalty is not.",
+        "Compare the constant in that term with the constant before the squares in the loss.",
+    ),
+    (
+        "penalty-divided-by-batch",
+        "network_by_hand",
+        "The penalty is not a mean over the batch: keep its gradient out of the division by the number of examples.",
+        "Look at where the division by the batch size stands, and where the penalty is added.",
+        "The penalty's term has become smaller by the size of the batch.",
+        "Add the penalty's term after the division, not before it.",
+    ),
+    (
+        "penalty-on-bias",
+        "network_by_hand",
+        "The penalty holds the weights only: leave the bias gradient without it.",
+        "Look at the bias gradient, and at which parameters are squared in the loss.",
+        "The difference is a multiple of the bias: it is penalised here and is not in the loss.",
+        "Change the line of the bias gradient: it has one term too many.",
+    ),
+)
+
+_AUTOGRAD = _family(
+    "Autograd engine",
+    (
+        "overwrite-for-accumulate",
+        "computational_graphs",
+        "A value that is used twice receives two gradients: add to what is there, do not replace it.",
+        "Look at the line that hands a gradient to the parents of a node.",
+        "At a fork the last path to arrive wipes out the ones before it; without forks nothing is wrong.",
+        "Change the assignment in that line.",
+    ),
+    (
+        "no-topological-order",
+        "computational_graphs",
+        "A node passed its gradient on before it was complete: visit a node after everything that uses it.",
+        "Look at the order in which the nodes are visited.",
+        "Where two paths have different lengths, the short one arrives and is passed on before the long one.",
+        "Change what the loop of the backward pass runs over: sort the graph first, then go through it in reverse.",
+    ),
+    (
+        "node-visited-twice",
+        "computational_graphs",
+        "A node passes its gradient on more than once: visit each node exactly once.",
+        "Look at how the walk through the graph notices that it has been somewhere before.",
+        "A node that is reached by two paths is handled twice, and its share is counted twice.",
+        "Change the walk: remember what has been visited, and test it before going on.",
+    ),
+    (
+        "seed-not-one",
+        "computational_graphs",
+        "The backward pass starts from dL/dL = 1: every gradient carries the factor you start with.",
+        "Look at the gradient that the output itself is given.",
+        "All the gradients are off by one common factor, and that is the number at the start.",
+        "Change the line that sets the gradient of the output before the walk begins.",
+    ),
+    (
+        "not-zeroed",
+        "tiny_autograd",
+        "Gradients of an earlier call are still in there: start each backward pass from zero.",
+        "Call it twice at the same point and compare: the second answer is larger.",
+        "Adding up is right within one backward pass and wrong from one pass to the next.",
+        "Set the gradients to zero in the place where a new pass begins.",
+    ),
+    (
+        "saved-value-overwritten",
+        "tiny_autograd",
+        "A value saved for the backward pass was changed before it was used: save a copy, or do not write in place.",
+        "Look for +=, out= and slices on the left of = among the arrays of the forward pass.",
+        "The formula reads the right name and finds newer numbers under it.",
+        "Change the line that writes into the saved array, or the line that saves it.",
+    ),
+    (
+        "gradient-on-constant",
+        "tiny_autograd",
+        "A constant takes no gradient: give gradients only to what asks for them.",
+        "Look at which of the inputs were marked as needing a gradient.",
+        "The walk hands gradients to data and targets as if they were parameters.",
+        "Add the test for needing a gradient to the line that hands it on.",
+    ),
+    (
+        "forward-backward-disagree",
+        "tiny_autograd",
+        "The backward pass is right for another function than the forward pass computes: make the two agree.",
+        "Read the forward and the backward line of this operation side by side.",
+        "Each is right by itself, but a constant, an axis or an option differs between them.",
+        "Differentiate the forward line as it stands, and compare it with the backward line piece by piece.",
+    ),
+)
+
+_CHECKING = _family(
+    "Gradient checking itself",
+    (
+        "forward-difference",
+        "gradient_checking",
+        "A one-sided difference has an error of the size of h: step to both sides and halve.",
+        "Look at the two points where the function is evaluated.",
+        "The slope is that of a chord to one side, so the curvature stays in as an error.",
+        "Change the numerator, and then the denominator, so that x lies in the middle.",
+    ),
+    (
+        "step-too-small",
+        "gradient_checking",
+        "The step is so small that rounding eats the difference: take a larger h.",
+        "Look at the size of the step, next to the size of x and of the loss.",
+        "Two nearly equal numbers are subtracted, and few of their digits survive.",
+        "Change h; best for a central difference is about the cube root of the machine precision, in the units of x.",
+    ),
+    (
+        "step-too-large",
+        "gradient_checking",
+        "The step is so large that the curve bends within it: take a smaller h.",
+        "Look at the size of the step, next to the size of x.",
+        "The difference measures a chord: its error falls with h², and here h is still large.",
+        "Change h, and watch how the error falls before it rises again.",
+    ),
+    (
+        "single-precision",
+        "gradient_checking",
+        "float32 keeps 7 digits, too few for a difference: do the check in float64.",
+        "Look at the dtype of the parameters, and of everything the loss makes of them.",
+        "The formula is right, and half of the digits are gone before the subtraction.",
+        "Change the dtype in the place where the arrays are made.",
+    ),
+    (
+        "perturbation-not-undone",
+        "gradient_checking",
+        "An entry that was nudged is not put back: restore it before the next one is nudged.",
+        "Look at the array after the loop: it must be what it was before.",
+        "Each nudge stays in, so that later entries are measured at another point.",
+        "Add a line at the end of the loop body, or nudge a copy.",
+    ),
+    (
+        "randomness-between-calls",
+        "gradient_checking",
+        "Two calls at the same point differ: fix the random numbers, so that it is the same function each time.",
+        "Look for anything random in the forward or the backward pass: dropout, shuffling, noise.",
+        "A difference between two different functions is not a slope.",
+        "Draw the random numbers once before the check, and hand the same ones to every call.",
+    ),
+    (
+        "zero-over-zero",
+        "gradient_checking",
+        "Where both gradients are 0 the relative error is 0/0: say what it is to be in that case.",
+        "Look at the denominator of the relative error.",
+        "A gradient that is exactly 0 is right, and it gives nan here.",
+        "Change the denominator, or treat the case that it is 0 by itself.",
+    ),
+    (
+        "ones-upstream",
+        "gradient_checking",
+        "An upstream gradient of ones hides mistakes: check with a random one.",
+        "Look at the gradient that the layer is given in the check.",
+        "Ones make a wrong sum, a transpose or a missing factor cancel: they ask one question only.",
+        "Change the line that makes the upstream gradient.",
+    ),
+    (
+        "at-a-kink",
+        "gradient_checking",
+        "At a kink there is no single slope: move the point a little, or accept any value between the two slopes.",
+        "Look for an entry where ReLU, max or abs is exactly at its corner, or within h of it.",
+        "The finite difference straddles the corner and gives the average of two slopes.",
+        "Change the point that is checked, not the gradient.",
+    ),
+    (
+        "one-entry-only",
+        "gradient_checking",
+        "The check looks at too few entries: a mistake in any other entry passes.",
+        "Look at which entries of which parameters are compared.",
+        "A gradient may be right in one place and wrong in the next, and each parameter has formulas of its own.",
+        "Change the loop to run over all entries, or use random directions, which touch every entry.",
+    ),
+    (
+        "absolute-tolerance",
+        "gradient_checking",
+        "A fixed tolerance passes anything small: compare the difference with the size of the gradients.",
+        "Look at what the difference is compared with.",
+        "Where the gradients are 1e-8, a wrong one is within 1e-6 of the right one.",
+        "Change the comparison so that scaling the loss does not change its verdict.",
+    ),
+)
+
+_PYTORCH = _family(
+    "PyTorch",
+    (
+        "no-zero-grad",
+        "pytorch_example",
+        "PyTorch adds to .grad: set it to zero before each backward pass.",
+        "Look at what happens between two steps of the training loop.",
+        "Each step uses the sum of all gradients so far.",
+        "Add one call before the backward pass.",
+    ),
+    (
+        "softmax-before-cross-entropy",
+        "pytorch_example",
+        "CrossEntropyLoss takes logits and does the softmax itself: give it the scores as they are.",
+        "Look at what the last layer returns, and at what the loss expects.",
+        "Softmax is applied twice, so that the gradients are flattened and training is slow.",
+        "Remove the activation from the last layer, or take the loss that expects probabilities.",
+    ),
+    (
+        "detached",
+        "pytorch_example",
+        "The graph is cut here, so no gradient gets through: keep to tensor operations.",
+        "Look for .detach(), .item(), .numpy(), .data and tensors made anew from numbers.",
+        "The value goes on and its history does not, so what lies before it receives nothing.",
+        "Change the line after which grad_fn is None.",
+    ),
+    (
+        "in-place-on-saved",
+        "pytorch_example",
+        "An in-place operation has overwritten a tensor that the backward pass needs: make a new one.",
+        "Look for operations that end in an underscore, and for += on tensors.",
+        "The graph remembers the tensor, not a copy of its values.",
+        "Change that operation to the one that returns a new tensor.",
+    ),
+    (
+        "graph-kept",
+        "pytorch_example",
+        "The graph of every step is kept, and memory grows: keep the number, not the tensor.",
+        "Look at what is collected from step to step, such as a running loss.",
+        "A tensor that is kept holds on to all that it was computed from.",
+        "Change the line that adds the loss to a list or a sum.",
+    ),
+    (
+        "shape-broadcast-in-loss",
+        "pytorch_example",
+        "Prediction and target have different shapes and are broadcast against each other: make the shapes equal.",
+        "Print both shapes just before the loss.",
+        "A column against a row gives a square table, and the mean is taken over pairs that do not belong together.",
+        "Reshape the target, or squeeze the prediction, in the line before the loss.",
+    ),
+    (
+        "eval-or-no-grad-misplaced",
+        "pytorch_example",
+        "train(), eval() or no_grad() is in the wrong place: training needs the graph, evaluation needs its own mode.",
+        "Look at which lines run under no_grad, and at the mode the model is in at each of them.",
+        "They are two switches: one says whether a graph is kept, the other how dropout and batch-norm behave.",
+        "Move the switch to where training ends and evaluation begins, and back again.",
+    ),
+)
+
+_HARDER_LAYERS = _family(
+    "Harder layers",
+    (
+        "batchnorm-mean-constant",
+        "harder_layers",
+        "The batch mean depends on every input: let the gradient flow back through it as well.",
+        "Look at the mean in the forward pass, and for its partner in the backward pass.",
+        "The mean is treated as a constant, so one path is missing; the gradient over a batch no longer sums to 0.",
+        "Add the term of the path through the mean to the gradient of the input.",
+    ),
+    (
+        "batchnorm-variance-constant",
+        "harder_layers",
+        "The batch variance depends on every input: let the gradient flow back through it as well.",
+        "Look at the variance in the forward pass, and for its partner in the backward pass.",
+        "The variance is treated as a constant, so one path is missing; an upstream gradient of ones would hide it.",
+        "Add the term of the path through the variance to the gradient of the input.",
+    ),
+    (
+        "conv-kernel-not-flipped",
+        "harder_layers",
+        "Forward and backward slide the kernel in opposite directions: one of them needs it flipped.",
+        "Look at the index of the kernel in the forward sum, and at its sign.",
+        "The numbers are right and stand in reverse order along the kernel's axes.",
+        "Change the order in which the kernel's entries are read, or written, in that line.",
+    ),
+    (
+        "conv-stride-ignored",
+        "harder_layers",
+        "The forward pass moves by the stride: place the backward contributions at the same distances.",
+        "Look at which input entries belong to output entry i.",
+        "The backward pass moves by 1, as if every position had been visited.",
+        "Change the index of the input in the backward line: the stride must be in it.",
+    ),
+    (
+        "attention-scale-missing",
+        "harder_layers",
+        "The scores were divided by √d on the way forward: the gradient meets the same factor on the way back.",
+        "Look at the step from the scores to the queries and keys.",
+        "The gradients of queries and keys are off by one factor, while those of the values are right.",
+        "Change the line that sets the gradient of the scores.",
+    ),
+    (
+        "attention-softmax-axis",
+        "harder_layers",
+        "The attention weights of one query sum to 1 over the keys: the softmax runs over the wrong axis.",
+        "Add up the attention weights of one query.",
+        "The queries compete for a key, where the keys should compete for a query.",
+        "Change the axis of the sum in the backward pass of the softmax.",
+    ),
+    (
+        "embedding-overwrites-repeats",
+        "harder_layers",
+        "A word that occurs twice receives two gradients: add them up, row by row.",
+        "Look at the rows of words that occur more than once in the batch.",
+        "An indexed assignment, or += with repeated indices, writes each row only once.",
+        "Change the line that writes into the rows: it must add for every occurrence.",
+    ),
+    (
+        "dropout-mask-redrawn",
+        "harder_layers",
+        "The backward pass draws a mask of its own: use the one of the forward pass.",
+        "Look at where the mask is drawn, and how many times.",
+        "Other units are closed on the way back than were closed on the way forward.",
+        "Keep the mask in the forward pass, and read it in the backward line.",
+    ),
+    (
+        "dropout-scale-missing",
+        "harder_layers",
+        "The units that were kept were scaled up on the way forward: scale their gradient by the same factor.",
+        "Look at what the mask is multiplied or divided by in the forward pass.",
+        "The right entries are zero, and the others are too small by one factor.",
+        "Change the backward line of dropout: it multiplies by the mask alone.",
+    ),
+    (
+        "bptt-last-step-only",
+        "harder_layers",
+        "The same weights are used at every time step: add up the gradients of all steps.",
+        "Look at the loop over time in the backward pass.",
+        "Only one step's share is in the weight gradient, or the gradient stops before the earlier steps.",
+        "Change the assignment in that loop, and hand the gradient of the state on to the step before.",
+    ),
+)
+
+_NO_GRADIENT = _family(
+    "Not a gradient at all",
+    (
+        "numerical-gradient-returned",
+        "gradient_checking",
+        "These numbers come from finite differences: derive the formula and compute with that.",
+        "Look at whether your function calls the loss.",
+        "The answer agrees as far as a finite difference can, and costs a forward pass for every entry.",
+        "Replace the lines that evaluate the loss by the chain rule, one line for each step of the forward pass.",
+    ),
+    (
+        "wrong-shape",
+        "matrices_and_shapes",
+        "The gradient of V has exactly the shape of V: yours has another.",
+        "Print the shape of each parameter beside the shape of its gradient.",
+        "An axis is missing, left over or in another place, so no entry can be compared.",
+        "Start at the first line of the backward pass whose result has another shape than its forward value.",
+    ),
+    (
+        "wrong-dtype",
+        "numpy_network",
+        "A gradient needs real numbers: yours holds integers, which cut off every fraction.",
+        "Print the dtype of what you return.",
+        "An array made from whole numbers stays an integer array, and what is written into it is truncated.",
+        "Change the line that makes the array: give it a float dtype.",
+    ),
+    (
+        "not-finite",
+        "activations_and_losses",
+        "There is a nan or an inf in it: find the first operation that makes one.",
+        "Print the smallest and the largest value after each line, and stop at the first that is nan or inf.",
+        "A division by 0, a log of 0, an exp that overflows, or inf − inf.",
+        "Change the expression that meets this value, not the number that comes out of it.",
+    ),
+    (
+        "input-mutated",
+        "numpy_network",
+        "Your function changes an array that it was given: work on a copy.",
+        "Look for +=, *=, out= and slices on the left of = on arrays that came in as arguments.",
+        "An array is handed over by reference, so the caller sees every change.",
+        "Write the result of that line into a new array.",
+    ),
+    (
+        "zeros",
+        "how_this_book_works",
+        "The gradient is 0 everywhere: the array was made and never filled, or the chain is cut.",
+        "Look at where the gradient gets its first value, and whether a later line adds to it.",
+        "Nothing arrives here: a factor of the product is 0, or the result is written somewhere else.",
+        "Print the gradient after each line of the backward pass, from the loss on, and see where it becomes 0.",
+    ),
+    (
+        "none-returned",
+        "how_this_book_works",
+        "The function returns nothing: hand the result back with return.",
+        "Look at the last line of your function.",
+        "The result is computed, or printed, and then dropped.",
+        "Add or mend the return line; it must be reached on every way through the function.",
+    ),
+    (
+        "clipped",
+        "when_training_fails",
+        "The gradient is cut off at a limit: clip after the backward pass, as part of the update.",
+        "Look at the largest entries: many of them have exactly the same size.",
+        "Small entries are right, and everything beyond a limit is replaced by the limit.",
+        "Remove the clip, minimum or maximum from the lines that compute the gradient.",
+    ),
+    (
+        "not-written",
+        "how_this_book_works",
+        "The answer is still missing: write it in the cell above and run that cell.",
+        "Look for the line that raises NotImplementedError, or for the ellipsis.",
+        "Nothing is wrong yet; there is nothing to check.",
+        "Replace that line by your own.",
+    ),
+)
+
+CATALOGUE: dict[str, Mistake] = {
+    **_CHAIN_RULE,
+    **_LINEAR_ALGEBRA,
+    **_BATCH_AND_BIAS,
+    **_LOSS,
+    **_REGULARISER,
+    **_AUTOGRAD,
+    **_CHECKING,
+    **_PYTORCH,
+    **_HARDER_LAYERS,
+    **_NO_GRADIENT,
+}
