@@ -411,11 +411,11 @@ class Exercise:
             explained.add(part.function)
             finding = part.findings[0]
             names = self._known_mistakes(part)
-            if not names and finding.id:
+            if not names and finding.id in CATALOGUE:
                 names = [finding.id]
             if not names and part.report is not None:
                 names = list(dict.fromkeys(f.id for f in diagnose(part.report) if f.id in CATALOGUE))
-            remarks.append(Remark(finding.message, [n for n in names if n in CATALOGUE]))
+            remarks.append(Remark(finding.message, names))
         follows = [p for p in self._parts.values() if p.follows and p.ok]
         if follows:
             listed = ", ".join(p.output for p in follows)

@@ -16,7 +16,7 @@ REFUSED = {
     "unknown_second_tag": (23, r"unknown tag hard in a cell tagged tests"),
     "points_missing": (23, r"points missing"),
     "points_not_positive": (23, r"points=-5 is not a positive number"),
-    "points_repeated": (35, r"points repeated: two cells named tests='square', the first in line 23"),
+    "points_repeated": (34, r"points repeated: two cells named tests='square', the first in line 23"),
     "no_markers": (14, r"solution='square' has no '### BEGIN SOLUTION'"),
     "no_hidden_tests": (23, r"tests='square' has no '### BEGIN HIDDEN TESTS'"),
     "marker_not_closed": (14, r"do not pair up"),
