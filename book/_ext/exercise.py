@@ -124,8 +124,8 @@ class ExerciseDirective(SphinxDirective):
         return [box]
 
     def _links(self, chapter: str) -> nodes.paragraph:
-        name = f"{chapter}.ipynb"
-        download = addnodes.download_reference("", "", reftarget=f"/exercises/{chapter}/{name}", refdoc=self.env.docname)
+        notebook = "/" + notebook_path(Path(), chapter).as_posix()
+        download = addnodes.download_reference("", "", reftarget=notebook, refdoc=self.env.docname)
         download += nodes.inline("", "Download the notebook")
         how = addnodes.pending_xref(
             "",

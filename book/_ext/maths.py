@@ -26,7 +26,8 @@ def _katex():
     # Through JSON, since the bindings can't return the ropes that QuickJS makes of joined strings.
     return context.eval(
         "(tex, display) => JSON.stringify(katex.renderToString("
-        "tex, {displayMode: display, throwOnError: true, strict: false, trust: false}))"
+        "tex, {displayMode: display, throwOnError: true, strict: false,"
+        " trust: context => context.command === '\\\\htmlClass'}))"
     )
 
 
@@ -47,8 +48,23 @@ def _html(translator, node, tex: str, display: bool) -> str:
         return translator.encode(tex)
 
 
+def _keep_together(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take the punctuation beside a formula into it: a browser breaks the line there otherwise."""
+    for node in list(doctree.findall(nodes.math)):
+        siblings, at = node.parent.children, node.parent.index(node)
+        before, after = siblings[at - 1] if at else None, siblings[at + 1] if at + 1 < len(siblings) else None
+        tex = node.astext()
+        if isinstance(after, nodes.Text) and (found := re.match(r"[,.;:?!)\]\u2019\u201d]+", after)):
+            siblings[at + 1] = nodes.Text(after[found.end() :])
+            tex = rf"{tex}\htmlClass{{beside}}{{\text{{{found[0]}}}}}"
+        if isinstance(before, nodes.Text) and (found := re.search(r"[(\[\u2018\u201c]+$", before)):
+            siblings[at - 1] = nodes.Text(before[: found.start()])
+            tex = rf"\htmlClass{{beside}}{{\text{{{found[0]}}}}}{tex}"
+        node["tex"] = tex
+
+
 def visit_inline(translator, node) -> None:
-    html = _html(translator, node, node.astext(), display=False)
+    html = _html(translator, node, node.get("tex", node.astext()), display=False)
     translator.body.append(f'<span class="math notranslate nohighlight">{html}</span>')
     raise nodes.SkipNode
 
@@ -72,4 +88,5 @@ def visit_display(translator, node) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
+    app.connect("doctree-resolved", _keep_together)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -56,6 +56,16 @@ def _describe(app: Sphinx, pagename: str, templatename: str, context: dict, doct
         context["metatags"] += f'\n<meta name="description" content="{html.escape(description)}">'
 
 
+def _mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
+    """Docutils writes its bibliography with roles that ARIA has since withdrawn."""
+    if "body" in context:
+        context["body"] = (
+            context["body"]
+            .replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+            .replace(' role="doc-biblioentry"', "")
+        )
+
+
 def _finish(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.name != "html":
         return
@@ -76,5 +86,6 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("comments_config", {}, "")
     app.connect("config-inited", _key_executions)
     app.connect("html-page-context", _describe)
+    app.connect("html-page-context", _mend)
     app.connect("build-finished", _finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
