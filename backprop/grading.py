@@ -50,16 +50,20 @@ class Assignment:
         self.chapter = chapter
         self.namespace = namespace
         self.exercises: dict[str, Exercise] = {}
-        self._table: dict[str, dict] = {}
+        self._points: dict[str, float] = {}
+        self._known: dict[str, dict] = {}
 
-    def load(self, table: Mapping[str, dict]) -> None:
-        """Take `{exercise: {"points": float, "known": {mistake: {function: {case: {output: fingerprint}}}}}}`."""
-        self._table = dict(table)
+    def load(self, points: Mapping[str, float], known: Mapping[str, dict]) -> None:
+        """Take the points of each exercise, and what its known mistakes give on the visible tests.
+
+        `known` is `{exercise: {mistake: {function: {case: {output: fingerprint}}}}}`.
+        """
+        self._points, self._known = dict(points), dict(known)
 
     def exercise(self, name: str) -> "Exercise":
         """A fresh record of the exercise `name`; running a test cell again starts again."""
-        entry = self._table.get(name, {})
-        self.exercises[name] = Exercise(name, self.namespace, entry.get("points", 1.0), entry.get("known", {}))
+        points, known = self._points.get(name, 1.0), self._known.get(name, {})
+        self.exercises[name] = Exercise(name, self.namespace, points, known)
         return self.exercises[name]
 
     def hint(self, name: str) -> None:
@@ -142,6 +146,7 @@ class Exercise:
         weight: float = 1.0,
         watch: Sequence[str] = (),
         via: Callable | None = None,
+        with_loss: bool = False,
         **options,
     ) -> None:
         """`function(*args(params))` is the gradient of the scalar `loss(params)`, one output per parameter.
@@ -149,24 +154,38 @@ class Exercise:
         The function may return a tuple in the order of `params`, a dict with keys `dw` or `w`, or the value
         itself where there is one parameter.  `outputs` renames what a part is called (`{"x": ""}` where the
         function has one nameless output); `via(f, *args)` calls the function `f` in another way than `f(*args)`.
+        `with_loss` says that it returns a pair, the loss and the gradient; the loss is one more part, `L`.
         `watch` names functions of the notebook that compute the loss: calling one of them once per entry, or an
         error that no formula makes, is shown to the instructor as a numerical answer; by itself it costs nothing.
         """
         args = args or (lambda p: tuple(p.values()))
         labels = outputs or {name: "d" + name for name in params}
+        total = [self._part(function, "L", weight)] if with_loss else []
         parts = {name: self._part(function, label, weight) for name, label in labels.items()}
         answer = self._call(function, args(params), watch, via)
-        named = None if answer.finding else self._named(answer.value, labels)
-        self._remember(function, case, answer, named and {labels[k]: v for k, v in named.items()})
+        value = answer.value
+        if with_loss and not answer.finding:
+            if isinstance(value, (tuple, list)) and len(value) == 2:
+                L, value = value
+            else:
+                pair = f"(L, {', '.join(filter(None, labels.values()))})"
+                message = f"{function}: expected a tuple {pair}, got {_kind(value)}."
+                answer = Answer(finding=Finding("wrong-shape", "", message))
+        named = None if answer.finding else self._named(value, labels)
+        outputs = named and {labels[k]: v for k, v in named.items()}
+        self._remember(function, case, answer, {**outputs, "L": L} if outputs and with_loss else outputs)
         if answer.finding:
-            return self._fail(parts.values(), answer.finding)
+            return self._fail([*total, *parts.values()], answer.finding)
+        if with_loss and (finding := _compare(f"{function}: L", L, loss(params), 1e-9)):
+            self._fail(total, finding)
 
         def grad(p):
             again = self._call(function, args(p), via=via)
             if again.finding:
                 raise RuntimeError(again.finding.message)
-            value = self._named(again.value, labels)
-            return again.value if value is None else value
+            given = again.value[1] if with_loss else again.value
+            value = self._named(given, labels)
+            return given if value is None else value
 
         report = check_gradient(loss, grad, dict(params), **options)
         if report.verdict == "inconclusive":
@@ -231,12 +250,17 @@ class Exercise:
         rtol: float = 1e-9,
         weight: float = 1.0,
     ) -> None:
-        """`function(*args)` equals `expected`, an array or number, or a dict of them (other keys are ignored)."""
+        """`function(*args)` equals `expected`, an array or number, or a dict of them.
+
+        For a dict the function may return a dict too (other keys are ignored), or a tuple in the same order.
+        """
         several = isinstance(expected, Mapping)
         wanted = dict(expected) if several else {"": expected}
         parts = {name: self._part(function, name, weight) for name in wanted}
         answer = self._call(function, args)
         got = answer.value if several else {"": answer.value}
+        if isinstance(got, tuple) and len(got) == len(wanted):
+            got = dict(zip(wanted, got, strict=True))
         self._remember(function, case, answer, got if isinstance(got, Mapping) else None)
         if answer.finding:
             return self._fail(parts.values(), answer.finding)
@@ -429,6 +453,8 @@ class Exercise:
         for mistake, functions in self._known.items():
             cases = functions.get(part.function, {})
             pairs = [(_output(seen[c], part.output), _output(cases[c], part.output)) for c in cases if c in seen]
+            # A case that asks for other outputs says nothing of this one.
+            pairs = [pair for pair in pairs if pair != (None, None)]
             if pairs and all(a is not None and b is not None and matches(a, b) for a, b in pairs):
                 names.append(mistake.split("/")[0])
         return list(dict.fromkeys(names))
@@ -560,6 +586,10 @@ def _consumers(forward: Mapping[str, Callable], values: Mapping, name: str) -> l
         return False
 
     return [step for step in forward if needs_it(step)]
+
+
+def _kind(value: Any) -> str:
+    return f"a tuple of {len(value)}" if isinstance(value, tuple) else f"a {type(value).__name__}"
 
 
 def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:

@@ -17,7 +17,7 @@ CUBE = lambda p: np.sum(p["x"] ** 3)
 def graded(answer, points=6.0, known=None, seeds=(1, 2), name="cube_grad"):
     """An exercise about the slope of a cube, answered by `answer`."""
     checks = grading.Assignment("test", {name: answer} if answer is not None else {})
-    checks.load({"cube": {"points": points, "known": known or {}}})
+    checks.load({"cube": points}, {"cube": known or {}})
     exercise = checks.exercise("cube")
     for seed in seeds:
         x = np.random.default_rng(seed).normal(size=(2, 3))
@@ -53,6 +53,45 @@ def test_wrong_answer_gets_two_lines(capsys):
     assert points == 0.0 and headline == "cube, 0 of 6 points"
     assert what.startswith("cube_grad: ") and "yours" in what
     assert which.startswith(f"[sign] {grading.CATALOGUE['sign'].sentence}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "points", "said"),
+    [
+        (lambda x: (np.sum(x**3), 3 * x**2), 6.0, "right"),
+        (lambda x: [np.sum(x**3), {"dx": 3 * x**2}], 6.0, "right"),
+        (lambda x: (np.mean(x**3), 3 * x**2), 3.0, "cube_grad: L: yours"),
+        (lambda x: (np.sum(x**3), x**2), 3.0, "cube_grad: dx"),
+        (lambda x: np.sum(x**3), 0.0, "cube_grad: expected a tuple (L, dx), got a float64."),
+    ],
+    ids=["tuple", "dict", "wrong loss", "wrong gradient", "loss alone"],
+)
+def test_a_loss_that_comes_with_its_gradient_is_one_more_part(answer, points, said, capsys):
+    checks = grading.Assignment("test", {"cube_grad": answer})
+    checks.load({"cube": {"points": 6.0, "known": {}}})
+    exercise = checks.exercise("cube")
+    x = np.random.default_rng(1).normal(size=(2, 3))
+    exercise.gradient("cube_grad", CUBE, {"x": x}, case=1, with_loss=True)
+    earned, text = shown(exercise, capsys)
+    assert earned == points and said in text
+
+
+def test_several_values_come_as_a_dict_or_as_a_tuple_in_order(capsys):
+    for answer in (lambda: {"L": 2.0, "dZ": 1.0}, lambda: (2.0, 1.0)):
+        exercise = grading.Assignment("test", {"f": answer}).exercise("both")
+        exercise.value("f", [], {"L": 2.0, "dZ": 1.0}, case=1)
+        assert shown(exercise, capsys)[0] == 1.0
+
+
+def test_a_known_mistake_is_named_though_other_cases_ask_for_other_outputs(capsys):
+    checks = grading.Assignment("test", {"f": lambda x: (x, -x)})
+    wrong = {"far": grading.fingerprint(-9.0)}
+    checks.load({"two": {"points": 2.0, "known": {"sign": {"f": {"1": {}, "2": wrong}}}}})
+    exercise = checks.exercise("two")
+    exercise.value("f", [2.0], {"L": 2.0, "dL": -2.0}, case=1)
+    exercise.value("f", [9.0], {"near": 9.0, "far": 9.0}, case=2)
+    points, text = shown(exercise, capsys)
+    assert points == 1.5 and "[sign]" in text
 
 
 # The four traps of nbgrader --------------------------------------------------------------------------------------
@@ -211,7 +250,7 @@ def test_html_folds_hints_and_escapes_what_students_write(capsys):
 def test_parts_share_the_points_by_weight(capsys):
     namespace = {"slope": lambda w, b: (2 * w, 1.0), "double": lambda x: 3 * x}
     checks = grading.Assignment("test", namespace)
-    checks.load({"e": {"points": 10}})
+    checks.load({"e": 10}, {})
     exercise = checks.exercise("e")
     exercise.gradient("slope", lambda p: p["w"] ** 2 + 3 * p["b"], {"w": 1.5, "b": 0.5}, case=1, weight=2.0)
     exercise.value("double", [2.0], 4.0, case=1)
@@ -233,7 +272,7 @@ FORWARD = {
 
 def whole(answer):
     checks = grading.Assignment("test", {"backward": answer})
-    checks.load({"e": {"points": 5}})
+    checks.load({"e": 5}, {})
     exercise = checks.exercise("e")
     for seed in (1, 2):
         w, x = np.random.default_rng(seed).normal(size=2)
