@@ -384,22 +384,20 @@ def _nbgrader(cell: Cell, identity: str) -> NotebookNode:
 
 def _table(source: Source, known: Mapping[str, dict]) -> NotebookNode:
     """The cell that tells the test cells their points and what the known mistakes give."""
-    table = {
-        name: {"points": cell.points, "known": known.get(name, {})}
-        for name, cell in source.graded.items()
-        if cell.role == "tests"
-    }
-    text = "# Points, and what known mistakes give on the visible tests, so that a wrong answer can be named.\n"
-    text += f"checks.load({_literal(table)})"
+    points = {name: cell.points for name, cell in source.graded.items() if cell.role == "tests"}
+    text = (
+        "# Points, and what known mistakes give on the visible tests, so that a wrong answer can be named.\n"
+        # One long line, which pages scroll: nobody reads it.
+        f"checks.load({_literal(points)}, known={_literal(known)})"
+    )
     node = nbformat.v4.new_code_cell(text, id="given-table")
     node.metadata["jupyter"] = NotebookNode(source_hidden=True)
     node.metadata["nbgrader"] = _nbgrader(Cell("given", "", "", 0, False), "given-table")
     return node
 
 
-def _literal(table: dict) -> str:
-    """The table as Python, one line per known answer of a function."""
-    return json.dumps(table, ensure_ascii=False, separators=(",", ":")).replace("},", "},\n")
+def _literal(table: Mapping) -> str:
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":"))
 
 
 # Running, in this process ------------------------------------------------------------------------------------
