@@ -617,6 +617,22 @@ _BATCH_AND_BIAS = _family(
         "Every copy sends a gradient back, and the copies have not been added up.",
         "After the local gradient, reduce the axes that were added in front and those that had length 1.",
     ),
+    (
+        "averaged-over-units",
+        "activations_and_losses",
+        "The loss is a mean over the examples only: divide by N, the number of rows, and not by the number of entries.",
+        "Look at every mean, and at what each of them divides by.",
+        "All is too small by the same factor, the number of columns: a mean without an axis counts every entry.",
+        "Change that mean to a sum, and divide by the number of rows.",
+    ),
+    (
+        "keepdims-dropped",
+        "activations_and_losses",
+        "The sum over a row has lost its axis, so it meets the columns instead: keep the axis.",
+        "Print the shape of each sum just before it meets the array it was made from.",
+        "A row of sums stands where a column is needed; in a square array broadcasting accepts it without a word.",
+        "Give the sum an option that keeps the axis it runs over.",
+    ),
 )
 
 _LOSS = _family(
