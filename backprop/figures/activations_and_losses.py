@@ -26,7 +26,6 @@ from backprop.figures import (
     label,
     number,
     plot,
-    superscripts,
     text_width,
 )
 
@@ -95,7 +94,7 @@ def draw_endings(formulas, z):
         else:
             end = place(z[last])
             ax.plot([end], [y], marker="x", color=role, markersize=9, markeredgewidth=2.5)
-            what = f"{number(float(formula_at(formula, z[last])))} from z = {number(z[last])}"
+            what = f"{number(float(_at(formula, z[last])))} from z = {number(z[last])}"
             after = end + 12 + text_width(what) < right
             if after:
                 label(ax, end + 12, y, what, role, align="left")
@@ -111,7 +110,7 @@ def draw_endings(formulas, z):
     return figure
 
 
-def formula_at(formula, value):
+def _at(formula, value):
     """The value of a formula at one place, where it may overflow without a word."""
     with np.errstate(all="ignore"):
         return formula(np.array([value]))[0]
@@ -144,7 +143,8 @@ def draw_push(function, z, which, push):
     ax.plot([50, 62 + count * side - 22], [floor, floor], color=MUTED, linewidth=1)
     label(ax, 6, floor + 15, "logit", MUTED, align="left")
     label(ax, 6, floor + 42, "change", MUTED, align="left")
-    label(ax, 62 + (count * side - 36) / 2, floor + 70, f"changes add to {number(round(float(change.sum()), 12) + 0.0)}", INK)
+    total = number(round(float(change.sum()), 12) + 0.0)
+    label(ax, 62 + (count * side - 36) / 2, floor + 70, f"changes add to {total}", INK)
     label(ax, 62, 12, "before (grey) and after", MUTED, align="left")
     return figure
 
