@@ -38,6 +38,7 @@ __all__ = [
     "complex_step", "noise_level", "ridders",
 ]  # fmt: skip
 
+EXTENDED = np.finfo(np.longdouble).eps < np.finfo(float).eps  # not so on ARM nor in a browser
 METHODS = ("auto", "complex", "extended", "ridders")
 ENTRIES = 2000  # in mode "screen", look at no more entries than this of one array
 SAMPLE = 32  # in a bigger array, stop when this many entries are found wrong
@@ -256,20 +257,23 @@ def ridders(phi, noise, start=0.05, levels=16):
         jumps.append((right - 2 * centre + left) / h)
         above = row
         if len(jumps) >= 3:
-            jump = _lasting_jump(jumps, 4 * rounding)
-            if bound <= 1e-9 * abs(value) or rounding > bound / 4:
+            jump, settled = _lasting_jump(jumps, 4 * rounding, 1e-4 * abs(value))
+            if settled and (bound <= 1e-9 * abs(value) or rounding > bound / 4):
                 break
     return value, bound, jump
 
 
-def _lasting_jump(jumps, rounding):
-    """What remains at step 0 of the difference between the right and left slopes: 0 unless there is a kink.
+def _lasting_jump(jumps, rounding, small):
+    """What remains at step 0 of the difference between the right and left slopes, and whether that is settled.
 
-    On a smooth function the difference is h phi''(0) + O(h^3): a quarter of it at a quarter of the step.
+    On a smooth function the difference is h phi''(0) + O(h^3), and the first term is extrapolated away.  At a kink
+    it stays, from one step to the next; a kink at some distance makes it change until the steps are shorter.
     """
     last = (4 * jumps[-1] - jumps[-2]) / 3
     before = (4 * jumps[-2] - jumps[-3]) / 3
-    return abs(last) if abs(last) > 4 * (rounding + abs(last - before)) else 0.0
+    stays = abs(last - before) <= abs(last) / 4 + 4 * rounding
+    fades = abs(last) <= min(abs(before) / 16, small)
+    return abs(last) if stays and abs(last) > 8 * rounding else 0.0, stays or fades
 
 
 # ---------------------------------------------------------------- f, called with care
@@ -522,7 +526,7 @@ def _nudge(value, rng, eps):
 
 def _jitter(place, loss, rng):
     """A place nearby, away from the kinks, zeros and special values of this one; None if f has no value there."""
-    for size in (1e-2, 1e-3, 1e-5):
+    for size in (0.3, 1e-2, 1e-4):
         other = {}
         for name, value in place.items():
             step = size * rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1, 1], value.shape)
@@ -597,8 +601,7 @@ def _widest(loss, place, method):
     """The widest float type in which f computes from beginning to end: long double, float64 or params' own."""
     value = loss.probe(place)
     close = np.sqrt(_eps(*place.values())) * abs(value)
-    extended = [np.longdouble] if np.finfo(np.longdouble).eps < np.finfo(float).eps else []
-    for real in (extended if method != "ridders" else []) + [np.float64]:
+    for real in [np.longdouble] * (EXTENDED and method != "ridders") + [np.float64]:
         other = loss.probe({name: array.astype(real) for name, array in place.items()})
         if abs(other - value) <= close and (real is np.float64 or other.dtype == real):
             break

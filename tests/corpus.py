@@ -16,7 +16,7 @@ Shape of a case::
          parameter="b2",          # going backwards from the loss, the first parameter that is wrong
          signature=True,          # can the mistake be told from (analytic, numeric, params) alone, on this fixture?
          group="mlp2-tanh/plain",     # cases of a group share f and params, as the answers to an exercise do
-         variant="plain",         # plain, small, large, tiny, offset, float32, buffer, stateful, layout, opaque, dropped
+         variant="plain",         # one of VARIANTS
          batch=5)                 # N, the number of examples, or None
 
 The mistakes of a group with ``own=True`` are the exercise's own list, written into its backward pass; the others
@@ -870,11 +870,12 @@ def _behaviours(group, f, grad, params, base):
     yield case("rebinds", "input-mutated", mutating)
     yield case("mutates", "input-mutated", in_place)
     yield case("random", "randomness-between-calls", random)
-    there = {n: v * 1.01 + 0.003 for n, v in params.items()}
+    # Where the gradient is locally constant (leaky ReLU), an earlier answer may be right here too.
+    there = {n: v * 1.001 + 1e-4 for n, v in params.items()}
     f(there)
     moved = {n: np.array(g) for n, g in grad(there).items()}
     f(params)
     here = {n: np.array(g) for n, g in grad(params).items()}
-    if any(_differs(moved[n], here[n], 0.0) == "yes" for n in here):
+    if any(np.abs(moved[n] - here[n]).max() > 1e-6 * np.abs(here[n]).max() for n in here):
         yield case("stale", "stale-cache", stale)
     yield case("list", "wrong-container", lambda p: list(grad(p).values()))
