@@ -68,7 +68,7 @@ def test_wrong_answer_gets_two_lines(capsys):
 )
 def test_a_loss_that_comes_with_its_gradient_is_one_more_part(answer, points, said, capsys):
     checks = grading.Assignment("test", {"cube_grad": answer})
-    checks.load({"cube": {"points": 6.0, "known": {}}})
+    checks.load({"cube": 6.0}, {})
     exercise = checks.exercise("cube")
     x = np.random.default_rng(1).normal(size=(2, 3))
     exercise.gradient("cube_grad", CUBE, {"x": x}, case=1, with_loss=True)
@@ -86,7 +86,7 @@ def test_several_values_come_as_a_dict_or_as_a_tuple_in_order(capsys):
 def test_a_known_mistake_is_named_though_other_cases_ask_for_other_outputs(capsys):
     checks = grading.Assignment("test", {"f": lambda x: (x, -x)})
     wrong = {"far": grading.fingerprint(-9.0)}
-    checks.load({"two": {"points": 2.0, "known": {"sign": {"f": {"1": {}, "2": wrong}}}}})
+    checks.load({"two": 2.0}, {"two": {"sign": {"f": {"1": {}, "2": wrong}}}})
     exercise = checks.exercise("two")
     exercise.value("f", [2.0], {"L": 2.0, "dL": -2.0}, case=1)
     exercise.value("f", [9.0], {"near": 9.0, "far": 9.0}, case=2)
