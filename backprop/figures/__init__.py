@@ -146,7 +146,7 @@ def show(figure, *, alt, caption=None, narrow=None):
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     body = "".join(drawings).replace(NAME, name)
     body += f"<figcaption>{text}</figcaption>" if text else ""
-    markup = f'{style}<figure class="bp-figure" id="{name}" style="margin: 1.5em 0; text-align: center">{body}</figure>'
+    markup = f'{style}<figure class="bp-figure" id="{name}" style="margin: 1.5em 0; padding: 0; text-align: center">{body}</figure>'
     return Shown(markup, _png(figure), alt)
 
 
@@ -406,13 +406,13 @@ def draw_magnifier(f, slope, at, zooms=(1, 10, 100), vertical=False):
     `f` maps an array to an array, `slope` is its slope at the number `at`; a zoom of 10 shows `at` ± 0.1.
     Each panel prints the largest gap between curve and tangent as a share of the panel's height.
     """
-    count, side, tall = len(zooms), 206, 214
-    width, height = (330, tall * count) if vertical else (side * count + 34, tall)
+    count, side, tall = len(zooms), 210, 214
+    width, height = (330, tall * count) if vertical else (side * count + 4, tall)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         for k, zoom in enumerate(zooms):
-            left, top = ((70, k * tall) if vertical else (k * side + 42, 0))
-            ax = figure.add_axes((left / width, 1 - (top + 166) / height, 170 / width, 136 / height))
+            left, top, broad = (56, k * tall, 240) if vertical else (k * side + 42, 0, 160)
+            ax = figure.add_axes((left / width, 1 - (top + 166) / height, broad / width, 136 / height))
             x = at + np.linspace(-1, 1, 201) / zoom
             tangent = f(at) + slope * (x - at)
             ax.plot(x, f(x), color=FORWARD, linewidth=2.5)
@@ -520,7 +520,7 @@ def draw_circuit(forward, inputs, at, backward=None, slopes=None, vertical=False
                 tail, head = start.border((end.x, end.y)), end.border((start.x, start.y))
                 text = "×" + number(slopes[used, line.name])
                 x, y = (tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2
-                if abs(head[1] - tail[1]) > abs(head[0] - tail[0]):
+                if vertical or abs(head[1] - tail[1]) > abs(head[0] - tail[0]):
                     side = -1 if x < size[0] / 2 - 1 else 1
                     label(ax, x + 12 * side, y, text, MUTED, align="right" if side < 0 else "left")
                 else:
