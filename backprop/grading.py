@@ -4,7 +4,7 @@ r"""What a test cell calls: it runs a student's function, names the mistake, and
     exercise = checks.exercise(name)             the first line of a test cell
     exercise.derivative / gradient / vjp         a derivative, against the forward function by `check`
     exercise.backward                            every gradient of a whole pass, with follow-through marks
-    exercise.value / expect                      anything else
+    exercise.value / refuses / expect            anything else
     exercise.score()                             the last line: shows the feedback, returns the points
 
 Each part of an answer shows two lines, what is wrong and which mistake it is, and three hints that unfold.
@@ -95,6 +95,7 @@ class Answer:
 
     value: Any = None
     finding: Finding | None = None
+    error: BaseException | None = None
 
 
 class Exercise:
@@ -259,7 +260,7 @@ class Exercise:
         parts = {name: self._part(function, name, weight) for name in wanted}
         answer = self._call(function, args)
         got = answer.value if several else {"": answer.value}
-        if isinstance(got, tuple) and len(got) == len(wanted):
+        if isinstance(got, (tuple, list)) and len(got) == len(wanted):
             got = dict(zip(wanted, got, strict=True))
         self._remember(function, case, answer, got if isinstance(got, Mapping) else None)
         if answer.finding:
@@ -272,6 +273,15 @@ class Exercise:
             if finding:
                 self._fail([parts[name]], finding)
         return None
+
+    def refuses(
+        self, function: str, args: Sequence, message: str, mistake: str = "", *, error=ValueError, weight: float = 1.0
+    ) -> None:
+        """`function(*args)` raises `error`; `message` says in one line what is wrong where it does not."""
+        part = self._part(function, error.__name__, weight)
+        answer = self._call(function, args)
+        if not isinstance(answer.error, error):
+            self._fail([part], answer.finding or Finding(mistake, "", f"{function}: {message}"))
 
     def expect(self, part: str, ok: bool, message: str, mistake: str = "", weight: float = 1.0) -> None:
         """The condition `ok` holds; `message` says in one line what is wrong where it does not."""
@@ -330,7 +340,7 @@ class Exercise:
         except NotImplementedError:
             return Answer(finding=_unwritten(function, "is not written yet"))
         except (Exception, SystemExit) as error:
-            return Answer(finding=Finding("", "", f"{function} stopped: {_where(error)}"))
+            return Answer(finding=Finding("", "", f"{function} stopped: {_where(error)}"), error=error)
         if value is None:
             return Answer(finding=Finding("none-returned", "", f"{function} returned None, expected its result."))
         return Answer(value)
@@ -511,9 +521,9 @@ class Feedback:
             paragraphs.append("<p>" + "<br>".join(html.escape(line) for line in remark.lines) + "</p>")
             folded = ""
             for number, hint in reversed(list(enumerate(remark.hints, 1))):
-                folded = (
-                    f"<details><summary>Hint {number}</summary><p>{html.escape(hint)}</p>{folded}</details>"
-                )
+                # nbgrader's feedback pages take the marker from a summary.
+                summary = f'<summary style="display: list-item">Hint {number}</summary>'
+                folded = f"<details>{summary}<p>{html.escape(hint)}</p>{folded}</details>"
             paragraphs.append(folded)
         paragraphs += [f"<p><em>{html.escape(note)}</em></p>" for note in self.notes]
         return f'<div class="feedback">{"".join(paragraphs)}</div>'
