@@ -83,6 +83,23 @@ def test_several_values_come_as_a_dict_or_as_a_tuple_in_order(capsys):
         assert shown(exercise, capsys)[0] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("answer", "points", "said"),
+    [
+        (lambda a: np.zeros(2) + np.zeros(3), 1.0, "right"),
+        (lambda a: a, 0.0, "f: takes anything.\n[column-against-row]"),
+        (lambda a: a["key"], 0.0, "f stopped: IndexError"),
+        (None, 0.0, "f is not defined"),
+    ],
+    ids=["refuses", "accepts", "stops at something else", "unwritten"],
+)
+def test_a_refusal_is_a_part(answer, points, said, capsys):
+    exercise = grading.Assignment("test", {"f": answer} if answer else {}).exercise("refusal")
+    exercise.refuses("f", [np.ones(2)], "takes anything.", "column-against-row")
+    earned, text = shown(exercise, capsys)
+    assert earned == points and said in text
+
+
 def test_a_known_mistake_is_named_though_other_cases_ask_for_other_outputs(capsys):
     checks = grading.Assignment("test", {"f": lambda x: (x, -x)})
     wrong = {"far": grading.fingerprint(-9.0)}
