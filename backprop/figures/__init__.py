@@ -522,7 +522,8 @@ def draw_circuit(forward, inputs, at, backward=None, slopes=None, vertical=False
                 x, y = (tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2
                 if vertical or abs(head[1] - tail[1]) > abs(head[0] - tail[0]):
                     side = -1 if x < size[0] / 2 - 1 else 1
-                    label(ax, x + 12 * side, y, text, MUTED, align="right" if side < 0 else "left")
+                    reach = 12 + min(abs(head[0] - tail[0]) / 4, 8)
+                    label(ax, x + reach * side, y, text, MUTED, align="right" if side < 0 else "left")
                 else:
                     # Outside the circuit: above in its upper half, below in the other.
                     side = -1 if at[used][1] + at[line.name][1] <= 0 else 1
