@@ -11,6 +11,7 @@ what it has been given: to the oracle's bound, and a hundred times closer than t
 Where two mistakes give the same numbers both are reported, as a tie.  A mistake that leaves no mark is not guessed.
 """
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,11 +59,13 @@ def diagnose(
     named = (
         _known(report, known or {})
         or [finding for finding in report.findings if finding.id in _DECISIVE]
-        or recognise(report.analytic, report.numeric, report.params, report.error_bound, report.wrong, batch)
+        or recognise(report.analytic, report.numeric, report.params, report.error_bound, batch)
     )
     if not any(finding.id for finding in named):
         named = [finding for finding in report.findings if finding.id in CATALOGUE] + named
-    return named + localise(report)
+    # What the report says already, it says better.
+    said = {(finding.id, finding.parameter): finding for finding in report.findings}
+    return [said.get((f.id, f.parameter), f) for f in named] + localise(report)
 
 
 # Symptoms that are the mistake itself; others, such as a wrong shape, have a cause that may be found.
@@ -72,7 +75,6 @@ _DECISIVE = {
     "input-mutated",
     "randomness-between-calls",
     "not-zeroed",
-    "stale-cache",
     "wrong-dtype",
 }
 
@@ -154,66 +156,66 @@ class _Gradient:
     value: np.ndarray
     wrong: bool
 
-    def explained_by(self, candidate: np.ndarray) -> bool:
-        """Is `candidate` what was given, a hundred times closer than the truth is?"""
-        return self.value.shape == self.yours.shape and self.agrees(self.yours, candidate)
+    def is_(self, candidate: np.ndarray) -> bool:
+        """Is `candidate` what was given?"""
+        return self.agree(self.yours, candidate)
 
-    def agrees(self, a: np.ndarray, b: np.ndarray) -> bool:
-        """a = b within what rounding and the oracle leave open, and far within what is wrong with this array."""
-        if np.shape(a) != np.shape(b):
+    def agree(self, a: np.ndarray, b: np.ndarray, noise: float = 0.0) -> bool:
+        """a = b up to rounding and the oracle's bound, and a hundred times closer than yours is to the truth?
+
+        Entries that are not finite in either, such as those the oracle has not computed, are left out.
+        """
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape:
             return False
         known = np.isfinite(a) & np.isfinite(b)
-        if self.truth.shape == np.shape(a):
-            known &= np.isfinite(self.truth)
         if not known.any():
             return False
-        a, b = np.asarray(a)[known], np.asarray(b)[known]
-        size = max(np.abs(a).max(), np.abs(b).max())
-        slack = self.rtol * size + 4 * self.noise * max(1.0, size / (self.size or 1.0))
-        return bool(np.abs(a - b).max() <= slack and self.gap >= 100 * slack * min(1.0, self.size / (size or 1.0)))
+        size = float(max(np.abs(a[known]).max(), np.abs(b[known]).max()))
+        slack = self.rtol * size + 4 * max(noise, self.noise) * max(1.0, size / (self.size or np.inf))
+        return bool(np.abs(a - b)[known].max() <= slack and self.gap >= 100 * slack)
 
     @property
     def rtol(self) -> float:
-        return max(1e-8, 300 * float(np.finfo(self.yours.dtype).eps), 300 * float(np.finfo(self.value.dtype).eps))
+        return max(1e-8, *(300 * float(np.finfo(array.dtype).eps) for array in (self.yours, self.value)))
 
     @property
     def size(self) -> float:
-        return float(np.nanmax(np.abs(self.truth), initial=0.0))
+        return _largest(self.truth)
 
     @property
     def noise(self) -> float:
-        return float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
+        return _largest(self.bound)
 
     @property
     def gap(self) -> float:
         """How far what was given is from what is right; inf where the shapes differ."""
-        if self.yours.shape != self.truth.shape:
-            return np.inf
-        return float(np.nanmax(np.abs(self.yours - self.truth), initial=0.0))
+        return _largest(self.yours - self.truth) if self.yours.shape == self.truth.shape else np.inf
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
 
 
 @dataclass(frozen=True)
 class _Context:
-    """All the arrays of a check, in forward order, and the batch size if it is known."""
+    """All the arrays of a check, in forward order; the size of the batch if known, and what may stand in for it."""
 
     gradients: Mapping[str, _Gradient]
     batch: int | None
+    rows: int | None
+
+    def others(self, g: _Gradient) -> list[_Gradient]:
+        return [other for other in self.gradients.values() if other is not g]
 
     def is_bias(self, g: _Gradient) -> bool:
-        """A vector (or a row or column) as long as one side of an earlier matrix that is not its own size."""
-        if sum(n > 1 for n in g.value.shape) > 1 or g.value.ndim == 0:
-            return False
-        earlier = list(self.gradients)[: list(self.gradients).index(g.name)]
-        return any(
-            self.gradients[name].value.ndim >= 2 and g.value.size in self.gradients[name].value.shape[-1:]
-            for name in earlier
-        )
-
-    def others(self, g: _Gradient) -> Iterator[_Gradient]:
-        return (other for other in self.gradients.values() if other is not g)
+        """A vector (or a row) as long as the last axis of an earlier matrix."""
+        before = list(self.gradients.values())[: list(self.gradients).index(g.name)]
+        vector = g.value.ndim > 0 and g.value.size == g.value.shape[-1]
+        return vector and any(other.value.ndim > 1 and other.value.shape[-1] == g.value.size for other in before)
 
 
-Clue = tuple[str, str]  # the id of a mistake ("" for a description without a name), and what is seen
+Clue = tuple[str, str]  # the id of a mistake, or "" where what is seen has no name; and what is seen
 Recogniser = Callable[[_Gradient, _Context], Iterator[Clue]]
 
 
@@ -222,87 +224,446 @@ def recognise(
     numeric: Mapping[str, np.ndarray],
     params: Mapping[str, np.ndarray],
     error_bound: Mapping[str, np.ndarray] | None = None,
-    wrong: Mapping[str, np.ndarray] | None = None,
     batch: int | None = None,
 ) -> list[Finding]:
     """The mistakes that can be shown from the arrays alone; [] where none can.
 
-    analytic, numeric, params, error_bound, wrong: dict name -> array, as in a Report.  An entry of numeric that is
-    nan is unknown; an array whose entries all are is taken to be right.  A finding with id "" describes what has no name.
+    analytic, numeric, params, error_bound: dict name -> array, as in a Report; params in forward order.  An entry of
+    numeric that is nan is unknown, and an array of nothing else is taken to be right.
+    batch: the number of examples; if None, the length of the first parameter stands in for it.
+    A finding with id "" describes what has no name.
     """
     gradients = {}
     for name, value in params.items():
-        if name in analytic and np.size(value):
-            yours, value = np.atleast_1d(analytic[name]) * 1.0, np.asarray(value) * 1.0
-            yours = np.asarray(analytic[name]) * 1.0
-            truth = np.asarray(numeric.get(name, np.full(value.shape, np.nan)))
-            bound = np.asarray((error_bound or {}).get(name, np.zeros(value.shape)))
-            unknown = not np.isfinite(truth).any()
-            if unknown and yours.shape == value.shape:
-                truth, bound = yours, np.zeros(value.shape)
-            off = np.any(wrong[name]) if wrong and name in wrong else not unknown and _differs(yours, truth, bound)
-            gradients[name] = _Gradient(name, yours, truth, bound, value, bool(off))
-    context = _Context(gradients, batch)
-    clues = {g.name: _clues(g, context) for g in gradients.values() if g.wrong}
-    return _joined(clues)
+        if name not in analytic or not np.size(value):
+            continue
+        value, yours = _floats(value), _floats(analytic[name])
+        truth = _floats(numeric.get(name, np.full(value.shape, np.nan)))
+        bound = _floats((error_bound or {}).get(name, np.zeros(value.shape)))
+        # An oracle that knows an entry to three digits or worse, as at a kink, does not know it.
+        truth = np.where(bound > 1e-3 * max(_largest(truth), _largest(yours)), np.nan, truth)
+        if not np.isfinite(truth).any() and yours.shape == value.shape:
+            truth, bound = yours, np.zeros(value.shape)
+        gradients[name] = _Gradient(name, yours, truth, bound, value, _differs(yours, truth, bound))
+    first = next(iter(gradients.values())).value if gradients else np.zeros(())
+    context = _Context(gradients, batch, len(first) if batch is None and first.ndim else batch)
+    return _joined({g.name: _clues(g, context) for g in gradients.values() if g.wrong})
 
 
-def _joined(clues: Mapping[str, list[Clue]]) -> list[Finding]:
-    """One finding for each mistake, at the wrong array nearest to the loss that shows it."""
-    findings: dict[str, Finding] = {}
-    for name, found in reversed(clues.items()):
-        names = [clue for clue, _ in found if clue]
-        for clue, message in found:
-            key = clue or message
-            if key not in findings:
-                text = _tied(message, names) if clue else message
-                findings[key] = Finding(clue, name, f"d{name}: {text}", where=name)
-    return list(findings.values())
+def _floats(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def _differs(yours: np.ndarray, truth: np.ndarray, bound: np.ndarray) -> bool:
+    if yours.shape != truth.shape:
+        return True
+    rtol = max(1e-6, 300 * float(np.finfo(yours.dtype).eps))
+    known = np.isfinite(truth)
+    return not np.all(np.abs(yours - truth)[known] <= 2 * bound[known] + rtol * np.abs(truth)[known])
 
 
 def _clues(g: _Gradient, context: _Context) -> list[Clue]:
-    """What the first level of recognisers that sees anything sees; a tie where it sees several things."""
-    for level in _LEVELS:
-        found = {clue: message for recogniser in level for clue, message in recogniser(g, context)}
+    """What the first row of `RECOGNISERS` that sees anything sees; a tie where it sees several mistakes."""
+    for row in RECOGNISERS:
+        with np.errstate(all="ignore"):
+            found = {clue: message for recogniser in row for clue, message in recogniser(g, context)}
         if found:
             return list(found.items())
     return []
 
 
-def _factor(g: _Gradient, context: _Context) -> Iterator[Clue]:
-    """A multiple of the right gradient."""
+def _joined(clues: Mapping[str, list[Clue]]) -> list[Finding]:
+    """One finding for each mistake, at the array nearest to the loss that shows it."""
+    findings: dict[str, Finding] = {}
+    for name, found in reversed(clues.items()):
+        tied = [clue for clue, _ in found if clue]
+        for clue, message in found:
+            text = _tied(f"d{name}: {message} {_say(clue)}", tied) if clue else f"d{name}: {message}"
+            findings.setdefault(clue or message, Finding(clue, name, text, where=name))
+    named = [finding for finding in findings.values() if finding.id]
+    return named or list(findings.values())
+
+
+# One recogniser for each mark ....................................................................................
+
+
+def _shape(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """The right numbers in a wrong shape, or one sum short of it."""
+    yours, truth = g.yours, g.truth
+    if yours.shape == g.value.shape:
+        return
+    if yours.ndim != truth.ndim and yours.size == truth.size and g.agree(yours.reshape(truth.shape), truth):
+        message = f"the numbers are right; the shape is {yours.shape}, expected {truth.shape}."
+        yield "keepdims-left", message
+        if context.batch == 1 and yours.ndim == 2 and context.is_bias(g):
+            yield "bias-not-summed", message
+    elif yours.ndim == 2 and g.agree(yours.T, truth):
+        yield "gradient-transposed", "this is the transpose of the right gradient."
+    elif yours.ndim >= truth.ndim and g.agree(_summed_to(truth.shape, yours), truth):
+        alike = any(other.value.shape == yours.shape for other in context.others(g))
+        vector = truth.ndim > 0 and truth.size == truth.shape[-1]
+        message = f"summed from shape {yours.shape} to {truth.shape}, this is the right gradient."
+        if vector and not alike or context.is_bias(g):
+            yield "bias-not-summed", message
+        if not vector or alike:
+            yield "broadcast-not-summed", message
+    elif yours.size != truth.size and _same_total(g):
+        if yours.size == 1:
+            yield "summed-over-units", "this is the sum of all entries of the right gradient."
+        elif yours.ndim == truth.ndim == 1:
+            yield "wrong-axis", f"the total is right, but it is spread over {yours.size} entries, not {truth.size}."
+
+
+def _summed_to(shape: tuple, array: np.ndarray) -> np.ndarray:
+    """The sum over the axes that broadcasting from `shape` would have filled; `array` itself where there are none."""
+    lead = array.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(lead + k for k, n in enumerate(shape) if n == 1 and array.shape[lead + k] > 1)
+    summed = array.sum(axis=axes, keepdims=True)
+    return summed.reshape(summed.shape[lead:])
+
+
+def _same_total(g: _Gradient) -> bool:
+    """The totals agree, and are not 0 only because everything cancels."""
+    yours, truth = np.sum(g.yours), np.sum(g.truth)
+    return abs(truth) > 1e-3 * np.sum(np.abs(g.truth)) and g.agree(yours, truth)
+
+
+def _swapped(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """The right gradient of another parameter, while that or another one holds this one's."""
+    for other in context.others(g):
+        taken = other.wrong and g.agree(g.yours, other.truth, other.noise)
+        if taken and any(o.agree(o.yours, g.truth, g.noise) for o in context.others(g)):
+            yield "parameters-swapped", f"this is the right gradient of {other.name}."
+
+
+def _zeros(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    if _largest(g.yours) <= 1e-12 * g.size and g.size > 100 * g.noise:
+        yield "zeros", f"every entry is 0{' but for rounding' if np.any(g.yours) else ''}."
+
+
+def _multiple(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """yours = k truth + c value: a factor on the loss or on the gradient, or a slip in the penalty."""
+    k, c = _fit(g)
+    if k is None:
+        return
+    if abs(k - 1) < 1e-6:
+        yield from _penalty(c, g, context)
+        return
+    part = " of the part that the data give" if c else ""
+    names = list(_factors(k, g, context))
+    yield from ((name, f"{message}{part}.") for name, message in names)
+    if not names and not c and g.yours.size > 1:
+        whole = f"; is {k:.0f} the size of the batch" if abs(k - round(k)) < 1e-6 and k > 2 else ""
+        yield "", f"this is {k:.6g} times the right gradient, in every entry{whole}{'?' if whole else '.'}"
+
+
+def _fit(g: _Gradient) -> tuple[float | None, float]:
+    """(k, c), or (None, 0) if yours is no such combination; c = 0 wherever k alone will do."""
+    if g.yours.shape != g.truth.shape or not np.any(g.yours):
+        return None, 0.0
+    known = np.isfinite(g.truth)
+    yours, truth, value = (array[known].astype(float) for array in (g.yours, g.truth, g.value))
+    if g.size > 100 * g.noise:
+        k = float(yours @ truth / (truth @ truth))
+        if g.is_(k * g.truth):
+            return k, 0.0
+    if not np.any(value):
+        return None, 0.0
+    if yours.size < 4:
+        c = float((yours - truth) @ value / (value @ value))
+        return (1.0, c) if yours.size > 1 and g.is_(g.truth + c * g.value) else (None, 0.0)
+    columns = np.stack([truth / (np.linalg.norm(truth) or 1.0), value / np.linalg.norm(value)], axis=1)
+    if abs(columns[:, 0] @ columns[:, 1]) > 1 - 1e-6:
+        return None, 0.0
+    k, c = np.linalg.lstsq(columns, yours, rcond=None)[0]
+    k, c = float(k / (np.linalg.norm(truth) or 1.0)), float(c / np.linalg.norm(value))
+    return (k, c) if g.is_(k * g.truth + c * g.value) else (None, 0.0)
+
+
+def _factors(k: float, g: _Gradient, context: _Context) -> Iterator[Clue]:
+    near = lambda number: abs(k - number) <= max(1e-6, g.rtol) * abs(number)
+    N = context.rows or 1
+    if near(-1):
+        yield "sign", "this is minus the right gradient"
+    if near(2) or near(0.5):
+        yield "factor-two", f"this is {'twice' if near(2) else 'half'} the right gradient"
+    if N > 1 and near(N):
+        yield "missing-batch-mean", f"this is N = {N} times the right gradient"
+    if N > 1 and near(1 / N):
+        message = f"this is the right gradient divided by N = {N}"
+        weights = [other for other in context.others(g) if not context.is_bias(other)]
+        if context.is_bias(g) and (not weights or not all(other.wrong for other in weights)):
+            yield "bias-averaged", message
+        if not context.is_bias(g) or not weights or all(other.wrong for other in weights):
+            yield "extra-batch-mean", message
+    elif context.batch is None and context.is_bias(g) and k < 0.4 and abs(1 / k - round(1 / k)) < 1e-6:
+        if any(not other.wrong for other in context.others(g) if not context.is_bias(other)):
+            yield "bias-averaged", f"this is the right gradient divided by {1 / k:.0f}, while others are right"
+    C = list(context.gradients.values())[-1].value.shape[-1:]
+    if C and near(1 / C[0]) and C[0] > 1 and all(other.wrong for other in context.others(g)):
+        yield "averaged-over-units", f"this is the right gradient divided by {C[0]}, the number of columns"
+    if g.value.ndim > 1 and near(math.sqrt(g.value.shape[-1])):
+        wrong = [other for other in context.others(g) if other.wrong and other.value.shape == g.value.shape]
+        if len(wrong) == 1 and any(not other.wrong for other in context.others(g)):
+            message = f"this is √{g.value.shape[-1]} times the right gradient, as is d{wrong[0].name}"
+            yield "attention-scale-missing", message
+
+
+def _penalty(c: float, g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """yours - truth = c value.  A factor of 1 or 2 is left alone: a forgotten path gives it."""
+    if any(abs(abs(c) - whole) < 1e-6 for whole in (1, 2)):
+        return
+    message = f"yours minus the right gradient is {c:.4g} times {g.name}"
+    if context.is_bias(g):
+        if c > 0:
+            yield "penalty-on-bias", f"{message}."
+    elif c > 0:
+        yield "penalty-factor-two", f"{message}."
+    else:
+        # lam = -c if the penalty is missing; if it was divided by N, then -c = lam (1 - 1/N).  People choose round lam.
+        N = context.batch
+        fuzz = max(1e-6, 10 * g.rtol)
+        missing, divided = _digits(-c, fuzz), _digits(-c * N / (N - 1), fuzz) if N and N > 1 else 9
+        if N is None or missing <= max(divided, 2):
+            yield "penalty-missing", f"{message}."
+        if N is None or (N > 1 and divided <= max(missing, 2)):
+            yield "penalty-divided-by-batch", f"{message}."
+
+
+def _digits(number: float, fuzz: float) -> int:
+    """How many significant digits it takes to write the number to a relative error of `fuzz`; 9 if more than 5."""
+    return next((n for n in range(1, 6) if abs(float(f"{number:.{n - 1}e}") - number) <= fuzz * abs(number)), 9)
+
+
+def _rearranged(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """All the right numbers in other places."""
+    truth = g.truth
+    if truth.ndim == 2 and (g.is_(truth.T) or g.is_(truth.T.reshape(truth.shape))):
+        yield "gradient-transposed", "this is the transpose of the right gradient."
+    axes = tuple(range(truth.ndim // 2 if truth.ndim > 2 else 0, truth.ndim))
+    if truth.size > 2 and g.is_(np.flip(truth, axes)):
+        yield "conv-kernel-not-flipped", "this is the right gradient in reverse order."
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(z / 2))
+
+
+def _softplus(z: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0, z)
+
+
+_ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
+    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * _sigmoid(-z)),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "softplus": (_softplus, _sigmoid),
+}
+
+
+def _slope(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is the input of an activation: the slope is missing, taken elsewhere, or there twice."""
+    z = g.value
+    if g.yours.shape != z.shape:
+        return
+    for name, (act, slope) in _ACTIVATIONS.items():
+        upstream = g.truth / slope(z)
+        seen = {
+            "missing-activation-derivative": (upstream, f"the slope of {name} is missing."),
+            "derivative-at-output": (upstream * slope(act(z)), f"the slope of {name} is taken at {name}({g.name})."),
+            "activation-for-derivative": (upstream * act(z), f"{name}({g.name}) stands in place of its slope."),
+            "derivative-twice": (g.truth * slope(z), f"the slope of {name} is in there twice."),
+        }
+        if name == "tanh":
+            seen["tanh-of-preactivation"] = (upstream * (1 - z**2), f"this has 1 - {g.name}² for the slope of tanh.")
+        yield from ((clue, message) for clue, (candidate, message) in seen.items() if g.is_(candidate))
+        plain = any(g.agree(g.truth, other(z)) for _, other in _ACTIVATIONS.values())
+        if g.is_(slope(z)) and not plain:
+            yield "upstream-forgotten", f"this is the slope of {name} alone."
+        if name != "softplus" and g.agree(g.truth, slope(z)) and g.is_(act(z)):
+            yield "activation-for-derivative", f"this is {name}({g.name}), not its slope."
+
+
+def _relu(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is the input of ReLU: right where it is open, and too much where it is closed, or ..."""
+    z, yours, truth = g.value, g.yours, g.truth
+    if yours.shape != z.shape or not np.any(z > 0) or not np.any(z < 0) or np.any(truth[z < 0]):
+        return
+    gated = lambda array: np.where(z > 0, array, 0.0)
+    if g.agree(gated(yours), gated(truth)) and np.all(yours[z < 0]):
+        yield "missing-activation-derivative", f"this is right where {g.name} > 0, and not 0 where {g.name} < 0."
+        yield "relu-mask-after-relu", f"this is right where {g.name} > 0, and not 0 where {g.name} < 0."
+    elif g.agree(gated(yours), gated(np.maximum(truth, 0))) and np.all(yours >= 0):
+        yield "relu-mask-from-gradient", "this is 0 where the gradient is negative, and not where the input is."
+    elif g.is_(gated(truth * z)):
+        yield "activation-for-derivative", f"this is multiplied by relu({g.name}), not by its slope."
+
+
+def _product(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is a factor of an elementwise product: the gradient is made with itself, or without."""
+    for other in context.others(g):
+        if other.value.shape != g.value.shape or other.value.shape != g.truth.shape:
+            continue
+        if g.is_(g.truth * g.value / other.value):
+            yield "wrong-operand", f"this has {g.name} where {other.name} belongs."
+        elif g.yours.size > 1 and g.is_(other.value):
+            yield "upstream-forgotten", f"this is {other.name} alone."
+
+
+def _affine(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is X in X @ W with a square W: the product with W in place of its transpose."""
+    for other in context.others(g):
+        W = other.value
+        square = W.ndim == 2 and W.shape[0] == W.shape[1] == g.value.shape[-1] if g.value.ndim > 1 else False
+        if square and np.linalg.cond(W) < 1e4 and g.is_(g.truth @ np.linalg.inv(W.T) @ W):
+            yield "weight-not-transposed", f"this is right for a product with {other.name}.T."
+
+
+def _logits(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is the logits of a softmax or a sigmoid, with or without the cross-entropy."""
+    Z, truth, yours = g.value, g.truth, g.yours
+    if yours.shape != Z.shape or Z.ndim == 0 or Z.size < 3:
+        return
+    N = 1 if Z.ndim == 1 else len(Z)
+    P = _softmax(Z, -1)
+    dP = yours / (P * (1 - P))
+    if Z.shape[-1] > 2 and g.agree(truth, P * (dP - np.sum(P * dP, axis=-1, keepdims=True))):
+        yield "softmax-diagonal-only", "this is p (1 - p) times the upstream gradient: the diagonal of the Jacobian."
+    Y = P - N * truth
+    if Z.shape[-1] > 1 and _one_hot(g, Y) and np.allclose(Y.sum(axis=-1), 1, atol=1e-6):
+        yield from _cross_entropy(g, P, Y, N)
+        if Z.ndim > 1 and g.is_((_softmax(Z, 0) - Y) / N):
+            yield "softmax-wrong-axis", "the probabilities in it sum to 1 down the columns."
+        if g.is_(P * (truth - np.sum(P * truth, axis=-1, keepdims=True))):
+            yield "derivative-twice", "the Jacobian of softmax is in there twice."
+    P, N = _sigmoid(Z), len(Z)
+    Y = P - N * truth
+    if _one_hot(g, Y):
+        yield from _cross_entropy(g, P, Y, N)
+
+
+def _cross_entropy(g: _Gradient, P: np.ndarray, Y: np.ndarray, N: int) -> Iterator[Clue]:
+    if g.is_(P / N):
+        yield "target-forgotten", "these are the probabilities divided by N, with no target in them."
+    if N > 1 and g.is_(P - Y):
+        yield "missing-batch-mean", f"this is N = {N} times the right gradient."
+    if N > 1 and g.is_((P - Y) / N**2):
+        yield "extra-batch-mean", f"this is the right gradient divided by N = {N}."
+    other = P - N * g.yours
+    if _one_hot(g, other) and not g.agree(other, Y) and np.sum(np.rint(other)) == np.sum(np.rint(Y)):
+        yield "labels-misaligned", "the 1 is subtracted from other entries than it should be."
+
+
+def _softmax(z: np.ndarray, axis: int) -> np.ndarray:
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _one_hot(g: _Gradient, Y: np.ndarray) -> bool:
+    return bool(np.all(np.abs(Y - np.rint(Y)) < 1e-6) and set(np.unique(np.rint(Y))) == {0.0, 1.0})
+
+
+def _prediction(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is the prediction of a squared error: a multiple of it, with no target in it."""
+    if g.yours.shape != g.value.shape or g.value.size < 2 or not np.any(g.value):
+        return
+    k = float(np.vdot(g.yours, g.value) / np.vdot(g.value, g.value))
+    rows = {1, len(g.value), g.value.size}
+    if any(abs(k * n - m) < 1e-6 for n in rows for m in (1, 2)) and g.is_(k * g.value):
+        yield "target-forgotten", f"this is {k:.4g} times {g.name}, with no target in it."
+
+
+def _normalised(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where the parameter is the input of a batch-norm, whose right gradient sums to 0 over the batch."""
+    if g.truth.ndim != 2 or g.yours.shape != g.truth.shape or len(g.truth) < 3:
+        return
+    if np.abs(g.truth.sum(axis=0)).max() > g.rtol * g.size * len(g.truth) + len(g.truth) * g.noise:
+        return
+    excess = g.yours - g.truth
+    if g.agree(excess, np.broadcast_to(excess.mean(axis=0), excess.shape)):
+        yield "batchnorm-mean-constant", "the difference is the same in all rows: the path through the mean is missing."
+    centred = g.value - g.value.mean(axis=0)
+    along = np.sum(excess * centred, axis=0) / np.sum(centred * centred, axis=0)
+    if g.agree(excess, along * centred):
+        message = "the difference follows the normalised input: the path through the variance is missing."
+        yield "batchnorm-variance-constant", message
+
+
+def _last_example(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Where X is a parameter too: dW is made from the last row of X alone."""
+    for other in context.others(g):
+        X = other.value
+        if X.ndim == g.yours.ndim == 2 and X.shape[1] == len(g.yours) and len(X) > 1:
+            row = X[-1]
+            if g.is_(np.outer(row, row @ g.yours / (row @ row))):
+                yield "last-example-only", f"this is made from the last row of {other.name} alone."
+
+
+def _clipped(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Right up to a limit, and the limit beyond it."""
     if g.yours.shape != g.truth.shape or not np.any(g.yours):
         return
-    known = np.isfinite(g.truth)
-    yours, truth = g.yours[known], g.truth[known]
-    factor = float(yours @ truth / (truth @ truth)) if truth.any() else 0.0
-    if not factor or not g.explained_by(g.truth * factor):
+    limit = max(_largest(other.yours) for other in context.gradients.values() if other.wrong)
+    cut = np.abs(g.truth) > np.abs(g.yours) * (1 + 1e-6)
+    kept = np.isfinite(g.truth) & ~cut
+    elsewhere = sum(int(np.sum(np.abs(o.yours) == limit)) for o in context.others(g) if o.wrong)
+    if np.sum(cut) + elsewhere > 1 and np.any(g.yours[kept]) and g.is_(np.clip(g.truth, -limit, limit)):
+        yield "clipped", f"entries beyond ±{limit:.4g} are cut off there; the others are right."
+
+
+def _whole(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """The right gradient without its fractions."""
+    if g.yours.shape == g.truth.shape and np.any(g.yours) and np.all(g.yours == np.rint(g.yours)):
+        if any(g.is_(cut(g.truth)) for cut in (np.trunc, np.rint, np.floor)):
+            yield "wrong-dtype", "this is the right gradient without its fractions: it was in an integer array."
+
+
+def _total(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """A bias whose sum went over all the units, or along the wrong axis of a square array."""
+    if g.yours.shape != g.truth.shape or g.truth.ndim != 1 or g.truth.size < 2 or not context.is_bias(g):
         return
-    is_ = lambda number: abs(factor - number) <= 1e-6 * abs(number)
-    if is_(-1):
-        yield "sign", "this is the right gradient with the opposite sign."
-    if is_(2) or is_(0.5):
-        yield "factor-two", f"this is {'twice' if is_(2) else 'half'} the right gradient."
-    if context.batch and context.batch > 1 and is_(context.batch):
-        yield "missing-batch-mean", f"this is N = {context.batch} times the right gradient."
-    if context.batch and context.batch > 1 and is_(1 / context.batch):
-        yield "extra-batch-mean", f"this is 1/N = 1/{context.batch} of the right gradient."
-    elif yours.size > 1:
-        yield "", f"this is {factor:.6g} times the right gradient, in every entry."
+    total = np.sum(g.truth)
+    if abs(total) > 1e-3 * np.sum(np.abs(g.truth)) and g.is_(np.full(g.truth.shape, total)):
+        yield "summed-over-units", "every entry is the sum of all entries of the right gradient."
+    elif context.batch in (None, g.truth.size) and _same_total(g) and not g.agree(np.sort(g.yours), np.sort(g.truth)):
+        yield "wrong-axis", "the sum of all entries is right, but the entries are not."
 
 
-def _transposed(g: _Gradient, context: _Context) -> Iterator[Clue]:
-    if g.truth.ndim == 2 and g.agrees(g.yours, g.truth.T) :
-        yield "gradient-transposed", "this is the transpose of the right gradient."
+def _few(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """A few entries of one array, in no whole row or column of it; every other array is right."""
+    if g.yours.shape != g.truth.shape or any(other.wrong for other in context.others(g)):
+        return
+    off = np.abs(g.yours - g.truth) > 100 * g.noise + g.rtol * g.size
+    long = [axis for axis, n in enumerate(g.truth.shape) if n > 1]
+    lines = len(long) == 1 or not any(np.all(off, axis=axis).any() for axis in long)
+    if 0 < np.sum(off) <= g.truth.size / 6 + 0.5 and g.truth.size > 2 and lines:
+        places = ", ".join(str([int(i) for i in place]) for place in np.argwhere(off)[:3])
+        more = ", ..." if np.sum(off) > 3 else ""
+        yield "few-entries", f"all entries are right but {int(np.sum(off))}, at {places}{more}."
 
 
-def _differs(yours, truth, bound) -> bool:
-    if yours.shape != truth.shape:
-        return True
-    return bool(np.any(np.abs(yours - truth) > bound + 1e-6 * np.abs(truth)))
+def _rows(g: _Gradient, context: _Context) -> Iterator[Clue]:
+    """Each row, or each column, of the right gradient times a factor of its own."""
+    if g.yours.shape != g.truth.shape or g.truth.ndim != 2 or min(g.truth.shape) < 2:
+        return
+    for axis, line in ((1, "row"), (0, "column")):
+        factors = np.sum(g.yours * g.truth, axis=axis, keepdims=True) / np.sum(g.truth**2, axis=axis, keepdims=True)
+        if g.is_(np.where(np.isfinite(factors), factors, 0.0) * g.truth):
+            listed = ", ".join(f"{factor:.3g}" for factor in factors.ravel()[:6])
+            yield "", f"each {line} is a multiple of the right one: {listed}{', ...' if factors.size > 6 else ''}."
 
 
-_LEVELS: tuple[tuple[Recogniser, ...], ...] = ((_factor, _transposed),)
+# From the most specific to the least.  Those in one row are equals: if several see something, it is a tie.
+RECOGNISERS: tuple[tuple[Recogniser, ...], ...] = (
+    (_shape,),
+    (_swapped, _product),
+    (_zeros,),
+    (_multiple, _rearranged, _slope, _relu, _affine, _logits, _prediction, _normalised, _last_example),
+    (_clipped, _whole),
+    (_total,),
+    (_few, _rows),
+)
+
 
 # Known wrong answers ---------------------------------------------------------------------------------------------
 
@@ -399,7 +760,7 @@ _CHAIN_RULE = _family(
         "The activation has a slope too: multiply the upstream gradient by it on the way back.",
         "Look where the backward pass goes through an activation, from its output to its input.",
         "One factor of the product is missing: each step of the forward pass gives one local slope.",
-        "Change the line that sets the gradient of the activation's input: it passes the upstream gradient on unchanged.",
+        "Change the line that sets the gradient of the activation's input: it copies the upstream gradient.",
     ),
     (
         "derivative-at-output",
@@ -1108,6 +1469,14 @@ _NO_GRADIENT = _family(
         "Look at the largest entries: many of them have exactly the same size.",
         "Small entries are right, and everything beyond a limit is replaced by the limit.",
         "Remove the clip, minimum or maximum from the lines that compute the gradient.",
+    ),
+    (
+        "few-entries",
+        "matrices_and_shapes",
+        "Only a few entries are wrong: find what is special about their places.",
+        "Look at the row and the column of the wrong entries: the first, the last, a repeated or an empty one?",
+        "The formula is right and an index, a range or a border case is not.",
+        "Change the slice or the loop that leaves these entries out, or writes them twice.",
     ),
     (
         "not-written",

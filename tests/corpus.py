@@ -635,16 +635,18 @@ def array_mistakes(rng, model, right):
         value = np.asarray(right[name])
         yield "sign", name, lambda g, n=name: g | {n: -g[n]}, True
         yield "factor-two", name, lambda g, n=name: g | {n: 2 * g[n]}, True
-        yield "extra-batch-mean", name, lambda g, n=name: g | {n: g[n] / N}, True
-        yield "missing-batch-mean", name, lambda g, n=name: g | {n: g[n] * N}, True
+        bias = value.ndim == 1 and name.rstrip("0123456789") in ("b", "beta", "gamma")
+        divided = "bias-averaged" if bias else "extra-batch-mean"
+        yield divided, name, lambda g, n=name: g | {n: g[n] / N}, bool(model.batch)
+        yield "missing-batch-mean", name, lambda g, n=name: g | {n: g[n] * N}, bool(model.batch)
         yield "zeros", name, lambda g, n=name: g | {n: 0 * g[n]}, True
         if value.ndim == 2 and value.shape[0] == value.shape[1]:
             yield "gradient-transposed", name, lambda g, n=name: g | {n: g[n].T.copy()}, True
         if value.ndim == 2 and value.shape[0] != value.shape[1]:
-            yield "wrong-shape", name, lambda g, n=name: g | {n: g[n].T.copy()}, True
+            yield "gradient-transposed", name, lambda g, n=name: g | {n: g[n].T.copy()}, True
         if value.size > 1:
             index = int(rng.integers(value.size))
-            yield "one-entry-only", name, lambda g, n=name, i=index: g | {n: _spoil(g[n], i)}, True
+            yield "few-entries", name, lambda g, n=name, i=index: g | {n: _spoil(g[n], i)}, value.size > 2
             yield "wrong-dtype", name, lambda g, n=name: g | {n: np.rint(np.asarray(g[n])).astype(int)}, True
             yield "not-finite", name, lambda g, n=name, i=index: g | {n: _spoil(g[n], i, np.nan)}, True
     for a, b in zip(names, names[1:], strict=False):
@@ -769,7 +771,7 @@ def cases(seed: int, per_variant: int = 4) -> Iterator[Case]:
             f, grad, params = change(model)
             group = f"{model.name}/{variant}"
             base = dict(family=model.family, f=f, params=params, group=group, variant=variant, batch=model.batch)
-            base["degenerate"] = model.name.endswith(("-square", "-single")) or model.family == "scalar"
+            base["degenerate"] = model.name.endswith(("-square", "-single")) or model.family in ("scalar", "kink")
             yield Case(f"{group}/right", grad=grad, right=True, **base)
             wrong = list(_wrong_cases(rng, model, f, grad, params, base))
             if variant != "plain":
