@@ -795,7 +795,7 @@ def _check(loss, grad, params, rtol, method, mode, points, seed, mistakes, cache
     with _quiet():
         report = _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, cache)
     if report.verdict == "fail" and mistakes is not None:
-        report.findings += mistakes(report)
+        report.findings += [found for found in mistakes(report) if found not in report.findings]
     return report
 
 
