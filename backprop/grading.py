@@ -106,6 +106,7 @@ class Exercise:
         self.points = points
         self.seen: dict[str, dict[str, dict[str, list]]] = {}
         self.notes: list[str] = []
+        self.named: list[str] = []
         self._namespace = namespace
         self._known = known
         self._parts: dict[tuple[str, str], Part] = {}
@@ -296,6 +297,7 @@ class Exercise:
         parts = self._parts.values()
         earned = self.points * sum(p.weight for p in parts if p.ok) / sum(p.weight for p in parts)
         feedback = Feedback(self.name, round(float(earned), 2), float(self.points), self._remarks(), self.notes)
+        self.named = list(dict.fromkeys(m for remark in feedback.remarks for m in remark.mistakes))
         self._hints = [hint for remark in feedback.remarks for hint in remark.hints]
         _show(feedback)
         return feedback.earned

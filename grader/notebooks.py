@@ -410,12 +410,13 @@ class Run:
     points: dict[str, float]
     feedback: dict[str, str]
     seen: dict[str, dict]
+    named: dict[str, list[str]]
 
 
 def run(notebook: NotebookNode, only: Iterable[str] | None = None) -> Run:
     """Run a notebook's code cells in this process (a solution's author is trusted); `only` some exercises' tests."""
     namespace: dict = {"__name__": "__main__"}
-    points, feedback, seen = {}, {}, {}
+    points, feedback, seen, named = {}, {}, {}, {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -428,8 +429,9 @@ def run(notebook: NotebookNode, only: Iterable[str] | None = None) -> Run:
             value = _execute(cell, namespace)
         if graded:
             points[name], feedback[name] = value, shown.getvalue()
-            seen[name] = namespace["checks"].exercises[name].seen
-    return Run(points, feedback, seen)
+            exercise = namespace["checks"].exercises[name]
+            seen[name], named[name] = exercise.seen, exercise.named
+    return Run(points, feedback, seen, named)
 
 
 def _execute(cell: NotebookNode, namespace: dict):
@@ -470,6 +472,17 @@ def fingerprints(source: Source) -> dict[str, dict]:
     return known
 
 
+def kill_matrix(source: Source, release: NotebookNode) -> dict[str, dict]:
+    """What the visible tests make of each mistake: {exercise: {mistake: {"earned", "points", "named"}}}."""
+    matrix: dict[str, dict] = {name: {} for name, cell in source.graded.items() if cell.role == "tests"}
+    for mistake in source.role("mistake"):
+        name = mistake.of
+        result = run(filled(release, source.answers(mistake)), only=[name])
+        row = {"earned": result.points[name], "points": source.graded[name].points, "named": result.named[name]}
+        matrix[name][mistake.key] = row
+    return matrix
+
+
 # Files -------------------------------------------------------------------------------------------------------
 
 
@@ -491,6 +504,8 @@ def build(paths: Iterable[Path], into: Mapping[str, Path] | None = None) -> list
         for mistake in source.role("mistake"):
             name = f"{mistake.of}.{mistake.key.replace('/', '.')}.ipynb"
             files[into["mistaken"] / source.chapter / name] = _text(filled(release, source.answers(mistake)))
+        matrix = json.dumps(kill_matrix(source, release), indent=1)
+        files[into["mistaken"] / source.chapter / "kill_matrix.json"] = matrix + "\n"
     return [path for path, text in files.items() if _write(path, text)]
 
 

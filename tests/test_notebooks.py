@@ -1,5 +1,6 @@
 """Sources become notebooks, byte for byte the same each time; bad ones are refused and leave nothing behind."""
 
+import json
 import re
 
 import nbformat
@@ -56,13 +57,29 @@ def test_command_line_says_what_is_wrong(capsys):
     assert re.search(r"points_missing\.py:23: points missing", capsys.readouterr().err)
 
 
-def test_build_is_reproducible_and_writes_only_what_changed(tmp_path):
+def test_build_is_reproducible(tmp_path):
     first = notebooks.build([SMALL], directories(tmp_path / "a"))
     again = notebooks.build([SMALL], directories(tmp_path / "b"))
-    assert len(first) == 3
+    assert sorted(path.name for path in first) == [
+        "kill_matrix.json",
+        "small.ipynb",
+        "small.ipynb",
+        "square.factor-two.ipynb",
+    ]
     for one, two in zip(first, again, strict=True):
         assert one.read_bytes() == two.read_bytes()
-        nbformat.validate(nbformat.read(one, as_version=4))
+        if one.suffix == ".ipynb":
+            nbformat.validate(nbformat.read(one, as_version=4))
+
+
+def test_kill_matrix_says_what_each_mistake_earns_and_is_called(tmp_path):
+    notebooks.build([SMALL], directories(tmp_path))
+    matrix = json.loads((tmp_path / "mistaken" / "small" / "kill_matrix.json").read_text())
+    assert matrix == {"square": {"factor-two": {"earned": 0.0, "points": 5.0, "named": ["factor-two"]}}}
+
+
+def test_build_writes_nothing_when_nothing_changed(tmp_path):
+    assert len(notebooks.build([SMALL], directories(tmp_path / "a"))) == 4
     assert notebooks.build([SMALL], directories(tmp_path / "a")) == []
 
 
