@@ -146,7 +146,8 @@ def show(figure, *, alt, caption=None, narrow=None):
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     body = "".join(drawings).replace(NAME, name)
     body += f"<figcaption>{text}</figcaption>" if text else ""
-    markup = f'{style}<figure class="bp-figure" id="{name}" style="margin: 1.5em 0; padding: 0; text-align: center">{body}</figure>'
+    layout = "margin: 1.5em 0; padding: 0; text-align: center"
+    markup = f'{style}<figure class="bp-figure" id="{name}" style="{layout}">{body}</figure>'
     return Shown(markup, _png(figure), alt)
 
 
