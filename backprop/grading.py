@@ -388,7 +388,9 @@ class Exercise:
     def _remember(self, function: str, case: Any, answer: Answer, outputs: Mapping[str, Any] | None) -> None:
         """Keep fingerprints of what came back, to be matched with those of the known wrong answers."""
         if outputs is None:
-            outputs = {"": answer.finding.message if answer.finding else answer.value}
+            # Without the student's own line, which no known mistake has.
+            stopped = f"{type(answer.error).__name__}: {answer.error}" if answer.error else None
+            outputs = {"": stopped or (answer.finding.message if answer.finding else answer.value)}
         prints = {str(name): fingerprint(value) for name, value in outputs.items()}
         self.seen.setdefault(function, {}).setdefault(str(case), prints)
 
@@ -464,7 +466,10 @@ class Exercise:
         names = []
         for mistake, functions in self._known.items():
             cases = functions.get(part.function, {})
-            pairs = [(_output(seen[c], part.output), _output(cases[c], part.output)) for c in cases if c in seen]
+            asked = [c for c in cases if c in seen]
+            # Where it stops before it gives this output, stopping there is what is to be explained.
+            asked = [c for c in asked if part.output and "" in seen[c]] or asked
+            pairs = [(_output(seen[c], part.output), _output(cases[c], part.output)) for c in asked]
             # A case that asks for other outputs says nothing of this one.
             pairs = [pair for pair in pairs if pair != (None, None)]
             if pairs and all(a is not None and b is not None and matches(a, b) for a, b in pairs):

@@ -83,6 +83,30 @@ def test_several_values_come_as_a_dict_or_as_a_tuple_in_order(capsys):
         assert shown(exercise, capsys)[0] == 1.0
 
 
+def test_a_known_mistake_that_stops_in_one_case_is_named_in_both(capsys):
+    def known(x):
+        return (x @ np.eye(3), -x)
+
+    def theirs(x):
+        result = x @ np.eye(3)
+        return result, -x
+
+    cases = {"small": np.ones(2), "large": np.ones(3)}
+
+    def run(answer, table):
+        checks = grading.Assignment("test", {"f": answer})
+        checks.load({"two": 2.0}, {"two": table})
+        exercise = checks.exercise("two")
+        for case, x in cases.items():
+            exercise.value("f", [x], {"L": x, "dx": x}, case=case)
+        return exercise
+
+    seen = run(known, {}).seen["f"]
+    del seen["large"]["L"]  # right there, and so it does not travel
+    text = shown(run(theirs, {"sign": {"f": seen}}), capsys)[1]
+    assert "in your line `result = x @ np.eye(3)`" in text and "[sign]" in text
+
+
 @pytest.mark.parametrize(
     ("answer", "points", "said"),
     [
