@@ -4,6 +4,7 @@ r"""What a test cell calls: it runs a student's function, names the mistake, and
     exercise = checks.exercise(name)             the first line of a test cell
     exercise.derivative / gradient / vjp         a derivative, against the forward function by `check`
     exercise.backward                            every gradient of a whole pass, with follow-through marks
+    exercise.verdicts                            a check that the student wrote, by what it says of right and wrong
     exercise.value / refuses / expect            anything else
     exercise.score()                             the last line: shows the feedback, returns the points
 
@@ -284,6 +285,31 @@ class Exercise:
         if not isinstance(answer.error, error):
             self._fail([part], answer.finding or Finding(mistake, "", f"{function}: {message}"))
 
+    def verdicts(
+        self, function: str, questions: Mapping[str, tuple[Sequence, bool]], *, case: Any, weight: float = 1.0
+    ) -> None:
+        """`function(*args)`, a check of something else, says True or False rightly of each `{what: (args, truth)}`.
+
+        A function that says the same of everything has checked nothing and earns nothing.  A known mistake is
+        recognised by all its verdicts together.
+        """
+        parts = {what: self._part(function, what, weight) for what in questions}
+        answers = {what: self._call(function, args) for what, (args, _) in questions.items()}
+        said = {what: answer.value for what, answer in answers.items()}
+        told = {what for what in questions if isinstance(said[what], (bool, np.bool_))}
+        if len(told) == len(questions) > len({bool(value) for value in said.values()}) == 1:
+            message = f"{function} says {bool(next(iter(said.values())))} of every case, right or wrong."
+            return self._fail(parts.values(), Finding("", "", message))
+        pattern = [str(said[what]) if what in told else "" for what in questions]
+        self._remember(function, case, Answer(pattern), None)
+        for what, (_, truth) in questions.items():
+            if what not in told:
+                message = f"{function}: {what}: expected True or False, got {type(said[what]).__name__}."
+                self._fail([parts[what]], answers[what].finding or Finding("", "", message))
+            elif bool(said[what]) is not truth:
+                self._fail([parts[what]], Finding("", "", f"{function} says {not truth} of {what}."))
+        return None
+
     def expect(self, part: str, ok: bool, message: str, mistake: str = "", weight: float = 1.0) -> None:
         """The condition `ok` holds; `message` says in one line what is wrong where it does not."""
         entry = self._part(part, "", weight)
@@ -339,8 +365,8 @@ class Exercise:
         try:
             with self._quiet(function), self._counting(function, watch, args):
                 value = via(f, *args) if via else f(*args)
-        except NotImplementedError:
-            return Answer(finding=_unwritten(function, "is not written yet"))
+        except NotImplementedError as error:
+            return Answer(finding=_unwritten(_stopped_in(error, self._namespace, function), "is not written yet"))
         except (Exception, SystemExit) as error:
             return Answer(finding=Finding("", "", f"{function} stopped: {_where(error)}"), error=error)
         if value is None:
@@ -556,6 +582,17 @@ def _link(link: str) -> str:
 
 def _unwritten(name: str, what: str) -> Finding:
     return Finding("not-written", "", f"{name} {what}: write it in the cell above, run that cell, then this one.")
+
+
+def _stopped_in(error: BaseException, namespace: Mapping, function: str) -> str:
+    """The innermost function of the notebook that the exception comes from."""
+    frame = error.__traceback__
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_name
+        if getattr(namespace.get(name), "__code__", None) is frame.tb_frame.f_code:
+            function = name
+        frame = frame.tb_next
+    return function
 
 
 def _where(error: BaseException) -> str:

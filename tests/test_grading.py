@@ -124,6 +124,36 @@ def test_a_refusal_is_a_part(answer, points, said, capsys):
     assert earned == points and said in text
 
 
+def test_a_function_that_waits_for_another_names_the_other(capsys):
+    names = {}
+    exec("def helper(x):\n    raise NotImplementedError\n\ndef f(x):\n    return helper(x)", names)
+    exercise = grading.Assignment("test", names).exercise("f")
+    exercise.value("f", [1.0], 2.0, case=1)
+    earned, text = shown(exercise, capsys)
+    assert earned == 0.0 and "helper is not written yet" in text
+
+
+@pytest.mark.parametrize(
+    "judge, points, said",
+    [
+        (lambda x: x > 0, 4.0, "right"),
+        (lambda x: np.bool_(x > 2), 3.0, "says False of a small one."),
+        (lambda x: True, 0.0, "says True of every case, right or wrong."),
+        (lambda x: x, 0.0, "a small one: expected True or False, got float."),
+        (lambda x: x > 0 if x > -2 else None, 3.0, "returned None"),
+    ],
+    ids=["right", "one missed", "always", "no verdict", "None once"],
+)
+def test_a_check_is_judged_by_its_verdicts(judge, points, said, capsys):
+    cases = {"a small one": 1.0, "a large one": 3.0, "a negative one": -1.0, "a very negative one": -3.0}
+    checks = grading.Assignment("test", {"judge": judge})
+    checks.load({"judge": 4.0}, {})
+    exercise = checks.exercise("judge")
+    exercise.verdicts("judge", {what: ([x], x > 0) for what, x in cases.items()}, case=1)
+    earned, text = shown(exercise, capsys)
+    assert earned == points and said in text
+
+
 def test_a_known_mistake_is_named_though_other_cases_ask_for_other_outputs(capsys):
     checks = grading.Assignment("test", {"f": lambda x: (x, -x)})
     wrong = {"far": grading.fingerprint(-9.0)}
