@@ -36,7 +36,7 @@ AT = {"w": (0, -0.5), "x": (0, 0.5), "m": (1, 0), "y": (1, 1), "r": (2, 0), "L":
 SLOPES = {("w", "m"): 1.5, ("x", "m"): 2.0, ("m", "r"): 1.0, ("y", "r"): -1.0, ("r", "L"): 0.8}
 DRAWINGS = {
     "magnifier": lambda **wide: figures.draw_magnifier(np.square, 3.0, 1.5, **wide),
-    "table": lambda vertical=False: figures.draw_table(forward, backward, INPUTS),
+    "table": lambda **wide: figures.draw_table(forward, backward, INPUTS, **wide),
     "circuit": lambda **wide: figures.draw_circuit(forward, INPUTS, AT, backward, SLOPES, **wide),
     "counts": lambda vertical=False: figures.draw_counts(
         [1, 2, 3], {"naive": ([2, 8, 24], figures.BAD, "s"), "once": ([2, 4, 6], figures.GOOD, "o")}, "lines", "work"
@@ -162,6 +162,12 @@ def test_the_table_fills_from_the_loss_upwards():
     assert {"dw = dm * x", number(backward({**INPUTS, **forward(**INPUTS)})["dw"])} <= set(words(full))
     widths = {tuple(figure.get_size_inches()) for figure in (empty, some, full)}
     assert len(widths) == 1
+
+
+def test_the_narrow_table_says_the_same():
+    wide, narrow = [figures.draw_table(forward, backward, INPUTS, vertical=vertical) for vertical in (False, True)]
+    assert words(narrow)[2:] == words(wide)[4:]
+    assert narrow.get_figwidth() < wide.get_figwidth()
 
 
 def test_the_circuit_prints_every_value_and_gradient():
