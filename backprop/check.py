@@ -218,7 +218,11 @@ def noise_level(phi, eps):
     k-th difference multiplies by (2k)!/(k!)^2.  The points lie on one side of 0, where a kink may be.
     """
     spacing = eps ** (2 / 3)
-    values = np.array([phi(k * spacing) for k in range(1, 9)])
+    while True:
+        values = np.array([phi(k * spacing) for k in range(1, 9)])
+        if np.count_nonzero(np.diff(values)) > 3 or spacing > 1e-5:
+            break
+        spacing *= 1000  # phi is a staircase, and these points are on one step
     if not np.isfinite(values).all():
         return 8 * eps * abs(phi(0.0))
     rounding = np.finfo(values.dtype).eps * np.abs(values).max() / 2
@@ -244,7 +248,7 @@ def ridders(phi, noise, start=0.05, levels=16):
     for level in range(levels):
         h = start / 4.0**level
         right, left = phi(h), phi(-h)
-        rounding = 4 * noise / h
+        rounding = 4 * max(noise, _rounding_of(right), _rounding_of(left)) / h
         if not (np.isfinite(right) and np.isfinite(left)):
             above, jumps = [], []
             continue
@@ -261,6 +265,11 @@ def ridders(phi, noise, start=0.05, levels=16):
             if settled and (bound <= 1e-9 * abs(value) or rounding > bound / 4):
                 break
     return value, bound, jump
+
+
+def _rounding_of(value):
+    """Half the distance to the next number: the least noise that a computed value can have."""
+    return 0.5 * np.finfo(value.dtype).eps * abs(value)
 
 
 def _lasting_jump(jumps, rounding, small):
@@ -587,11 +596,11 @@ def _trust(loss, place, method, cache):
     else:
         trust = _Trust(_widest(loss, place, method), dict.fromkeys(place, "real"))
     oracle = _Oracle(loss, place, trust, np.random.default_rng(0))
-    moves = {name: oracle.random_move(name) for name in place}
-    if method == "complex" and not np.isfinite(oracle.complex_slope(moves)):
+    takes_complex = np.isfinite(oracle.complex_slope({name: oracle.random_move(name) for name in place}))
+    if method == "complex" and not takes_complex:
         raise ValueError(f"method: {loss.label} cannot be called with complex numbers; use method='auto'.")
-    if method == "auto" and np.isfinite(oracle.complex_slope(moves)):
-        trust = _Trust(trust.real, trust.kinds | _compare(oracle, moves, None))
+    if method == "auto" and takes_complex:
+        trust = _Trust(trust.real, trust.kinds | _compare(oracle, list(place), None))
     if cache is not None:
         cache[key] = trust
     return trust
@@ -612,27 +621,26 @@ def _widest(loss, place, method):
     return real
 
 
-def _compare(oracle, moves, unit):
+def _compare(oracle, names, unit):
     """dict name -> kind: does the complex step agree with real differences for these arrays?
 
     First all arrays at once.  Where they agree, those whose part is far above the bound have been seen to agree;
     the others are compared again among themselves, where the louder ones cannot drown them.
     """
+    moves, value, bound, _ = oracle.random_slope(names)
     parts = {name: oracle.complex_slope({name: move}) for name, move in moves.items()}
-    value, bound, _ = oracle.real_slope(moves)
-    unit = unit or max(abs(part) for part in parts.values())
-    if not abs(sum(parts.values()) - value) <= bound:
-        if len(moves) == 1:
-            return dict.fromkeys(moves, "real")
-        return {n: kind for name, move in moves.items() for n, kind in _compare(oracle, {name: move}, unit).items()}
-    seen = {name for name, part in parts.items() if abs(part) > 1e3 * bound}
-    hidden = {name: move for name, move in moves.items() if name not in seen}
-    kinds = dict.fromkeys(seen, "complex")
-    if not hidden:
-        return kinds
-    if seen:
-        return kinds | _compare(oracle, hidden, unit)
-    return dict.fromkeys(hidden, "complex" if bound <= 1e-9 * unit else "unseen")
+    total, size = sum(parts.values()), sum(abs(part) for part in parts.values())
+    bound = bound + oracle.rounding(moves, total) + 1e-9 * size
+    unit = unit or size
+    if not abs(total - value) <= bound:
+        if len(names) == 1:
+            return {names[0]: "real"}
+        return {name: kind for name in names for kind in _compare(oracle, [name], unit).values()}
+    seen = [name for name in names if abs(parts[name]) > 1e3 * bound]
+    hidden = [name for name in names if name not in seen]
+    if hidden and seen:
+        return dict.fromkeys(seen, "complex") | _compare(oracle, hidden, unit)
+    return dict.fromkeys(seen, "complex") | dict.fromkeys(hidden, "complex" if bound <= 1e-9 * unit else "unseen")
 
 
 class _Oracle:
@@ -643,12 +651,27 @@ class _Oracle:
         self.double = {name: value.astype(np.result_type(value, float)) for name, value in place.items()}
         self.real = {name: value.astype(trust.real or value.dtype) for name, value in place.items()}
         self.scale = {name: _scale(value) for name, value in place.items()}
+        self.relative = {}
         self.noise = None
         self.complex_noise = {}
 
     def random_move(self, name):
         """A random direction of an array, in its natural units; continuous, so that no error hides from it."""
-        return self.scale[name] * (2 * self.rng.random(self.double[name].shape) - 1)
+        move = 2 * self.rng.random(self.double[name].shape) - 1
+        return move * (self.relative[name] if name in self.relative else self.scale[name])
+
+    def random_slope(self, names):
+        """(moves, value, bound, jump) along a random direction through these arrays, by real differences."""
+        moves = {name: self.random_move(name) for name in names}
+        found = self.real_slope(moves)
+        if np.isfinite(found[1]):
+            return moves, *found
+        # f has no value so far out: from now on each entry moves in proportion to itself.
+        for name in names:
+            value = np.abs(self.double[name])
+            self.relative[name] = np.where(value == 0, self.scale[name], value)
+        moves = {name: self.random_move(name) for name in names}
+        return moves, *self.real_slope(moves)
 
     def along(self, moves):
         """(value, bound) of the derivative along moves (dict name -> array), each array by the oracle it allows."""
@@ -657,7 +680,7 @@ class _Oracle:
         value, bound, _ = self.real_slope(others) if others else (0.0, 0.0, 0.0)
         if steps:
             slope = self.complex_slope(steps)
-            rounding = 4 * self._rounding(steps, slope) + 8 * _eps(*self.double.values()) * abs(slope)
+            rounding = self.rounding(steps, slope) + 8 * _eps(*self.double.values()) * abs(slope)
             value, bound = value + slope, bound + rounding
         return value, bound
 
@@ -678,7 +701,7 @@ class _Oracle:
             else:
                 found[0, k] = self.complex_slope({name: move})
         if kind != "real" and indices:
-            found[1] = 8 * _eps(self.double[name]) * np.abs(found[0]) + 4 * self._entry_rounding(name)
+            found[1] = 8 * _eps(self.double[name]) * np.abs(found[0]) + self._entry_rounding(name)
         return found
 
     def complex_slope(self, moves):
@@ -695,10 +718,23 @@ class _Oracle:
             everywhere = {name: self.random_move(name).astype(value.dtype) for name, value in self.real.items()}
             self.noise = noise_level(self._line(self.real, everywhere), _eps(*self.real.values()))
         found = ridders(phi, self.noise)
-        small = min(self.scale[name] for name in moves)
-        if len(moves) == 1 and small < 0.1 and not found[1] <= VISIBLE * abs(found[0]):
-            found = min(found, ridders(phi, self.noise, start=0.05 / small), key=lambda item: item[1])
+        for start in self._other_starts(moves):
+            if found[1] <= VISIBLE * abs(found[0]):
+                break
+            found = min(found, ridders(phi, self.noise, start), key=lambda item: item[1])
         return found
+
+    def _other_starts(self, moves):
+        """First steps to try where the natural one did not do, for one array: of size 1, and of the entry's size."""
+        if len(moves) > 1:
+            return
+        [(name, move)] = moves.items()
+        longest = float(np.abs(move).max(initial=0)) or 1.0
+        if longest < 0.1:
+            yield 0.05 / longest
+        entry = float(np.abs(self.real[name][move != 0]).min(initial=np.inf))
+        if 0 < entry < 0.1 * longest:
+            yield 0.05 * entry / longest
 
     def _line(self, base, moves):
         """The loss along a line: a function of one variable, real or complex."""
@@ -709,7 +745,7 @@ class _Oracle:
 
         return phi
 
-    def _rounding(self, moves, slope):
+    def rounding(self, moves, slope):
         """How much the complex step moves when the parameters move by an ulp."""
         spread = 0.0
         for _ in range(2):
@@ -717,13 +753,13 @@ class _Oracle:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 spread = max(spread, abs(complex_step(self._line(nudged, moves)) - slope))
-        return spread
+        return 4 * spread
 
     def _entry_rounding(self, name):
         if name not in self.complex_noise:
             move = 2 * self.rng.random(self.double[name].shape) - 1
             slope = self.complex_slope({name: move})
-            self.complex_noise[name] = self._rounding({name: move}, slope) / np.linalg.norm(move.ravel())
+            self.complex_noise[name] = self.rounding({name: move}, slope) / np.linalg.norm(move.ravel())
         return self.complex_noise[name]
 
 
@@ -736,7 +772,8 @@ def _report(judges, answers):
     judge = last if last.wrong_names() or last.answer.findings else judges[0]
     answer = judge.answer
     findings = answer.findings + [_wrong_finding(judge, name) for name in judge.names if judge.wrong[name].any()]
-    undecided = {name: found for each in judges for name, found in each.undecided.items()}
+    undecided = {name: found for each in judges for name, found in each.doubtful.items()}
+    undecided |= {name: found for name, found in last.wide.items() if all(name in each.wide for each in judges)}
     doubts = [_undecided_finding(name, *found) for name, found in undecided.items()]
     if judge is not judges[0] and not answer.findings and _stale(answers):
         findings = [_stale_finding(name) for name in judge.wrong_names()] + findings
@@ -829,6 +866,7 @@ class _Judge:
     def __init__(self, oracle, answer, answers, rtol):
         self.oracle, self.answer = oracle, answer
         self.directions = 2 if answer is answers[0] else 1
+        self.real_directions = 2 if len(answers) == 1 else 1  # these cost more
         self.names = [name for name in answer.place if name in answer.usable and answer.place[name].size]
         self.claim = {name: answer.gradient[name].astype(float) for name in self.names}
         self.eps = {name: _eps(answer.gradient[name], answer.place[name]) for name in self.names}
@@ -844,7 +882,7 @@ class _Judge:
         self.bound = {name: np.full(value.shape, np.inf) for name, value in answer.place.items()}
         self.jump = {name: np.zeros(value.shape) for name, value in answer.place.items()}
         self.wrong = {name: np.zeros(value.shape, dtype=bool) for name, value in answer.place.items()}
-        self.undecided = {}
+        self.wide, self.doubtful = {}, {}  # by name (value, bound): agrees, but the bound is wide; disagrees
 
     def wrong_names(self):
         return [name for name, wrong in self.wrong.items() if wrong.any()]
@@ -862,11 +900,11 @@ class _Judge:
     def screen(self):
         """Names of the arrays that a few random directions could not clear."""
         suspects = set()
-        for kinds in ({"complex", "unseen"}, {"real"}):
+        for kinds, directions in (({"complex", "unseen"}, self.directions), ({"real"}, self.real_directions)):
             names = [name for name in self.names if self.oracle.trust.kinds[name] in kinds]
             loud = [name for name in names if self.size[name] > VISIBLE * self.total]
             for group in [loud] * bool(loud) + [[name] for name in names if name not in loud]:
-                for _ in range(self.directions):
+                for _ in range(directions):
                     suspects |= self._hear(group)
         return [name for name in self.names if name in suspects]
 
@@ -891,25 +929,25 @@ class _Judge:
 
     def _agree_real(self, group):
         """Real differences must agree within their bound, and the bound must be small beside each array's part."""
-        moves = {name: self.oracle.random_move(name) for name in group}
+        moves, value, bound, jump = self.oracle.random_slope(group)
         expected, slack, parts = self._expect(moves)
-        value, bound, jump = self.oracle.real_slope(moves)
         gap = abs(value - expected) - bound - jump / 2 - slack
+        if len(group) > 1:
+            return gap <= 0 and jump == 0 and all(bound <= VISIBLE * part for part in parts.values())
+        [(name, part)] = parts.items()
         if gap > 0:
-            part = parts[group[0]]
-            if len(group) == 1 and (gap > self.rtol[group[0]] * part or bound > WIDE * part):
-                self.undecided[group[0]] = (value, bound)
-            return False
-        narrow = VISIBLE if len(group) > 1 else WIDE
-        if jump == 0 and all(bound <= narrow * part for part in parts.values()):
-            return True
-        zero = len(group) == 1 and max(self.size[group[0]] * 1e3, bound) <= 1e-9 * max(self.total, abs(self._height()))
-        if len(group) == 1 and not zero:
-            self.undecided[group[0]] = (value, bound)
-        return zero
+            if gap > self.rtol[name] * part or bound > WIDE * part:
+                self.doubtful[name] = (value, bound)
+        elif jump == 0 and bound > WIDE * part and not self._zero(moves, part, bound):
+            self.wide[name] = (value, bound)
+        return gap <= 0 and jump == 0
 
-    def _height(self):
-        return float(self.oracle.loss.probe(self.oracle.double))
+    def _zero(self, moves, part, bound):
+        """Is the gradient zero by its own account, and the bound small, beside what f does elsewhere or further on?"""
+        loss, here = self.oracle.loss, self.oracle.double
+        further = loss.probe(here | {name: here[name] + move for name, move in moves.items()})
+        unit = np.nanmax([self.total, abs(loss.probe(here)), abs(further - loss.probe(here))])
+        return part <= 1e-12 * unit and bound <= 1e-9 * unit
 
     def _expect(self, moves):
         """What the gradient under test says of moves: value, its rounding noise, and each array's share by size."""
@@ -935,8 +973,8 @@ class _Judge:
         if wrong.any() and kind != "real":
             wrong = self._second_opinion(name, wrong)
         self.wrong[name] = wrong
-        if wrong.any() or self.jump[name].any() or kind == "complex":
-            self.undecided.pop(name, None)
+        if wrong.any() or self.jump[name].any():
+            self.doubtful.pop(name, None)
 
     def _fill(self, name, indices, kind=None):
         indices = np.asarray(indices, dtype=int)
@@ -959,7 +997,7 @@ class _Judge:
             self._fill(name, np.flatnonzero(wrong), kind="real")
             return self._off(name)
         if self.oracle.trust.kinds[name] == "unseen" and abs((self.claim[name] * move).sum() - value) <= bound:
-            self.undecided[name] = (value, bound)
+            self.doubtful[name] = (value, bound)
             return np.zeros_like(wrong)
         return wrong
 
