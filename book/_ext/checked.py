@@ -114,7 +114,7 @@ def check_document(app: Sphinx, doctree: nodes.document) -> None:
         try:
             found = twins.load(path)
         except twins.Misread as error:
-            logger.warning("%s", error, location=str(path))
+            logger.warning("%s", error, location=f"{_shown(app, path)}:{error.line}")
             return
     elif not any(_claims(node) for node in equations):
         return
@@ -191,18 +191,19 @@ def _agreement(statement: formula.Statement, points) -> tuple:
     worst, seen = 0.0, [[] for _ in statement.sides]
     for point in points:
         sides = formula.values(statement, point)
-        for k, (relation, side) in enumerate(zip(("=", *statement.relations), sides, strict=True)):
-            seen[k].append(side)
-            if relation == "~":
-                if not np.abs(side - sides[k - 1]).max() <= formula.rounding(statement.sides[k]):
-                    return f"`{_equal(statement, k)}`: {_contrast(sides[k - 1], side)}", seen
-            elif relation == "=":
-                apart = twins.disagreement(side, sides[k - 1])
-                worst = max(worst, apart)
-                if not apart <= twins.TOLERANCE:
-                    return f"`{_equal(statement, k)}`: {_contrast(sides[k - 1], side)}", seen
+        for kept, side in zip(seen, sides, strict=True):
+            kept.append(side)
+        for k, relation in enumerate(statement.relations, 1):
+            left, right = sides[k - 1 : k + 1]
+            if relation == "=":
+                apart = twins.disagreement(left, right)
+                worst, agree = max(worst, apart), apart <= twins.TOLERANCE
+            elif relation == "~":
+                agree = left.shape == right.shape and np.all(abs(left - right) <= formula.rounding(statement.sides[k]))
             else:
                 raise formula.Unread(relation)
+            if not agree:
+                return f"`{_equal(statement, k)}`: {_contrast(left, right)}", seen
     return worst, seen
 
 
@@ -267,7 +268,7 @@ def _mark_step(node, found: dict[str, twins.Twin], labels: set, count: Count) ->
     if goal not in found or goal not in labels:
         _warn(node, label, f":{option}: {goal} names no equation with a twin in this chapter")
         return
-    name = label or formula.text(formula.tokens(node.astext()))
+    name = label or formula.text(formula.tokens(node.astext())).strip(",.")
     if option == UNCHECKED:
         count.unchecked[name] = goal
         words = "not evaluated, a step of "
@@ -332,7 +333,7 @@ def _table(app: Sphinx, docname: str) -> str:
         total = total.plus(one)
     head = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
     table = (
-        '<div class="table-scroll"><table class="table checked-formulas">'
+        '<div class="checked-formulas" role="region" aria-label="Checked formulas" tabindex="0"><table class="table">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
         f"<tfoot>{_row('all', total)}</tfoot></table></div>"
     )
@@ -412,7 +413,7 @@ def find_orphans(app: Sphinx, env) -> None:
     pages = {_twins_of(app, name) for name in env.found_docs}
     for folder in {page.parent for page in pages}:
         for path in sorted(set(folder.glob("*.py")) - pages):
-            logger.warning("no page has the name of these twins", location=_shown(app, path))
+            logger.warning("no page has the name of these twins", location=f"{_shown(app, path)}:1")
 
 
 def setup(app: Sphinx) -> dict:

@@ -202,7 +202,7 @@ def holds_derivative(side) -> bool:
             return True
         if token in ("d", '"d') and after and (_is_name(after) or after in ("(", r"\left")):
             return True
-        if token == r"\frac" and side[at + 2 : at + 4] in (("d", "}"), ('"d', "}")):
+        if token == r"\frac" and re.match(r'\\frac\{"?d\}\{"?d', "".join(side[at:])):
             return True
     return False
 
@@ -236,7 +236,13 @@ class _Reader:
     def group(self) -> list[str]:
         """The tokens of {...}, or the one token that stands for it."""
         if self.peek() != "{":
-            return [self.next()]
+            first = self.next()
+            if first[0:1].isdigit() and len(first) > 1:
+                # \\frac12 is a half.
+                self.at -= 1
+                self.tokens[self.at : self.at + 1] = [first[0], first[1:]]
+                self.at += 1
+            return [first[0:1] if first[0:1].isdigit() else first]
         end = _closing(self.tokens, self.at)
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
@@ -655,7 +661,11 @@ def _rule_sum(point, at, name, body, size):
 
 def _rule_slope(point, at, of, by, index):
     free = tuple(at[i] for i in _indices(of))
-    whole = point.slope(lambda p: _evaluate(of, p, at), by, (repr(of), free))
+    value = _evaluate(of, point, at)
+    if np.ndim(value):
+        raise Unread("the derivative of an array by an array, without indices")
+    name = of[1] if of[0] == "name" else of[1][1] if of[0] == "entry" and of[1][0] == "name" else repr(of)
+    whole = point.slope(lambda p: _evaluate(of, p, at), by, (name, free))
     return whole[tuple(slice(None) if i == ":" else at[i] for i in index)]
 
 

@@ -9,6 +9,7 @@ asks that every break is noticed.  How authors write twins is told in checked.py
 import ast
 import inspect
 import re
+import traceback
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
@@ -26,7 +27,9 @@ TOLERANCE = 1e-8
 
 
 class Misread(ValueError):
-    """A twin or a model that does not say what it must; the message is for its author."""
+    """A twin or a model that does not say what it must; the message, and the line of the file, are for its author."""
+
+    line = 1
 
 
 class function:
@@ -167,11 +170,19 @@ def load(path: Path) -> dict[str, Twin]:
     try:
         exec(compile(source, str(path), "exec"), names)
     except Exception as error:
-        raise Misread(f"{type(error).__name__}: {error}") from error
-    defined = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
-    if repeated := sorted({name for name in defined if defined.count(name) > 1}):
-        raise Misread(f"two twins have the name {', '.join(repeated)}")
+        found = error if isinstance(error, Misread) else Misread(f"{type(error).__name__}: {error}")
+        steps = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
+        raise _at(getattr(error, "lineno", None) or steps[-1], found) from error
+    lines = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and lines.setdefault(node.name, node.lineno) != node.lineno:
+            raise _at(node.lineno, Misread(f"two functions have the name {node.name}"))
     return {found.label: found for found in names.values() if isinstance(found, Twin)}
+
+
+def _at(line: int, error: Misread) -> Misread:
+    error.line = line
+    return error
 
 
 def sources(one: Twin) -> tuple[str, str]:

@@ -8,6 +8,7 @@ exp = model(z="", a=lambda z: np.exp(z))
 log = model(z=lambda rng: rng.uniform(0.5, 2), a=lambda z: np.log(z))
 reciprocal = model(z="", a=lambda z: 1 / z)
 sqrt = model(z=lambda rng: rng.uniform(0.5, 2), a=lambda z: np.sqrt(z))
+bump = model(z="", u=lambda z: 1 + z**2, a=lambda u: 1 / u)
 
 
 @twin(square, "ds/dr")
@@ -33,6 +34,11 @@ def scalar_reciprocal_slope(z):
 @twin(sqrt, "da/dz")
 def scalar_sqrt_slope(z):
     return 1 / (2 * np.sqrt(z))
+
+
+@twin(bump, "da/dz")
+def scalar_bump_slope(z, a):
+    return -2 * z * a**2
 
 
 chain = model(
