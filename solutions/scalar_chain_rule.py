@@ -19,7 +19,10 @@ checks = grading.Assignment("scalar_chain_rule", globals())
 # The cell below gives four functions that act on every entry of an array $z$:
 #
 # $$
-# \sigma(z) = \frac{1}{1 + e^{-z}}, \qquad \tanh(z), \qquad \operatorname{relu}(z) = \max(0, z), \qquad \operatorname{softplus}(z) = \log(1 + e^{z}).
+# \begin{aligned}
+# \sigma(z) &= \frac{1}{1 + e^{-z}} & \tanh(z) &= \frac{e^{z} - e^{-z}}{e^{z} + e^{-z}} \\
+# \operatorname{relu}(z) &= \max(0, z) & \operatorname{softplus}(z) &= \log(1 + e^{z})
+# \end{aligned}
 # $$
 #
 # Write the slope of each at $z$.
@@ -210,7 +213,11 @@ def softplus_grad(z):
 # Two units in a row, each with one weight and one bias, and a squared error at the end:
 #
 # $$
-# z_1 = w_1 x + b_1, \qquad a_1 = \tanh(z_1), \qquad z_2 = w_2 a_1 + b_2, \qquad a_2 = \sigma(z_2), \qquad L = (a_2 - y)^2 .
+# \begin{aligned}
+# z_1 &= w_1 x + b_1 & a_1 &= \tanh(z_1) \\
+# z_2 &= w_2 a_1 + b_2 & a_2 &= \sigma(z_2) \\
+# L &= (a_2 - y)^2
+# \end{aligned}
 # $$
 #
 # `nested_forward` computes the five values and returns them all, since the way back needs them.
@@ -500,7 +507,11 @@ def two_paths_grad(x):
 # A neuron with one input, a sigmoid, and a squared error:
 #
 # $$
-# z = w x + b, \qquad p = \sigma(z), \qquad L = (p - y)^2 .
+# \begin{aligned}
+# z &= w x + b \\
+# p &= \sigma(z) \\
+# L &= (p - y)^2
+# \end{aligned}
 # $$
 #
 # Write `neuron_grads(w, b, x, y)`: it returns the two slopes of $L$ that a training step needs, first for $w$, then for $b$.
