@@ -241,7 +241,8 @@ def recognise(
         truth = _floats(numeric.get(name, np.full(value.shape, np.nan)))
         bound = _floats((error_bound or {}).get(name, np.zeros(value.shape)))
         # An oracle that knows an entry to three digits or worse, as at a kink, does not know it.
-        truth = np.where(bound > 1e-3 * max(_largest(truth), _largest(yours)), np.nan, truth)
+        known = bound <= 1e-3 * max(_largest(truth), _largest(yours))
+        truth, bound = np.where(known, truth, np.nan), np.where(known, bound, np.nan)
         if not np.isfinite(truth).any() and yours.shape == value.shape:
             truth, bound = yours, np.zeros(value.shape)
         gradients[name] = _Gradient(name, yours, truth, bound, value, _differs(yours, truth, bound))
@@ -301,10 +302,12 @@ def _shape(g: _Gradient, context: _Context) -> Iterator[Clue]:
     elif yours.ndim == 2 and g.agree(yours.T, truth):
         yield "gradient-transposed", "this is the transpose of the right gradient."
     elif yours.ndim >= truth.ndim and g.agree(_summed_to(truth.shape, yours), truth):
-        alike = any(other.value.shape == yours.shape for other in context.others(g))
+        # Broadcast against a matrix of this shape, or added to a product of matrices?
+        shapes = [other.value.shape for other in context.others(g) if other.value.ndim > 1]
+        alike = yours.shape in shapes
         vector = truth.ndim > 0 and truth.size == truth.shape[-1]
         message = f"summed from shape {yours.shape} to {truth.shape}, this is the right gradient."
-        if vector and not alike or context.is_bias(g):
+        if vector and (not alike or len(shapes) > 1):
             yield "bias-not-summed", message
         if not vector or alike:
             yield "broadcast-not-summed", message
@@ -404,8 +407,9 @@ def _factors(k: float, g: _Gradient, context: _Context) -> Iterator[Clue]:
     if C and near(1 / C[0]) and C[0] > 1 and all(other.wrong for other in context.others(g)):
         yield "averaged-over-units", f"this is the right gradient divided by {C[0]}, the number of columns"
     if g.value.ndim > 1 and near(math.sqrt(g.value.shape[-1])):
-        wrong = [other for other in context.others(g) if other.wrong and other.value.shape == g.value.shape]
-        if len(wrong) == 1 and any(not other.wrong for other in context.others(g)):
+        wrong = [other for other in context.others(g) if other.wrong]
+        alike = len(wrong) == 1 and wrong[0].is_(k * wrong[0].truth)
+        if alike and wrong[0].value.shape[-1] == g.value.shape[-1] and len(context.gradients) > 2:
             message = f"this is √{g.value.shape[-1]} times the right gradient, as is d{wrong[0].name}"
             yield "attention-scale-missing", message
 
@@ -564,8 +568,8 @@ def _one_hot(g: _Gradient, Y: np.ndarray) -> bool:
 
 
 def _prediction(g: _Gradient, context: _Context) -> Iterator[Clue]:
-    """Where the parameter is the prediction of a squared error: a multiple of it, with no target in it."""
-    if g.yours.shape != g.value.shape or g.value.size < 2 or not np.any(g.value):
+    """Where the only parameter is the prediction of a squared error: a multiple of it, with no target in it."""
+    if context.others(g) or g.yours.shape != g.value.shape or g.value.size < 2 or not np.any(g.value):
         return
     k = float(np.vdot(g.yours, g.value) / np.vdot(g.value, g.value))
     rows = {1, len(g.value), g.value.size}
