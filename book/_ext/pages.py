@@ -35,8 +35,8 @@ UNUSED = (
 def _library(root: Path) -> str:
     """A name for the state of the code that chapters import."""
     digest = hashlib.sha256()
-    for path in sorted((root / "backprop").glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted((root / "backprop").rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -1,0 +1,311 @@
+"""The book as text: its order, its sentences, its table of names, its figures' words, and no answer anywhere."""
+
+import html
+import html.parser
+import json
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from grader import notebooks
+
+BOOK = ROOT / "book"
+PAGES = sorted(BOOK.glob("*.md"))
+SOURCES = sorted(notebooks.SOURCES.glob("*.py"))
+RELEASED = sorted(notebooks.RELEASED.glob("*/*.ipynb"))
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+# Shorter pieces are nobody's secret: "return out", "a = 1".
+TELLING = 12
+
+
+def in_toc():
+    """The pages of _toc.yml, in its order."""
+    chapters = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+    return [TOC["root"], *chapters]
+
+
+# Order -------------------------------------------------------------------------------------------------------
+
+
+def test_every_page_is_in_the_toc_once():
+    assert sorted(in_toc()) == [f"book/{page.stem}" for page in PAGES]
+
+
+def test_a_slug_carries_no_number():
+    assert not [page for page in in_toc() if re.search(r"\d", page)]
+
+
+def test_the_map_is_the_toc(site):
+    page = Page((site / "book" / "index.html").read_text())
+    at = page.source.index('class="bookmap docutils container"')
+    links = re.findall(r'href="([\w/.]+)\.html"', page.source[at : page.source.index("bookmap-total", at)])
+    assert links == [name.removeprefix("book/") for name in in_toc()[1:]]
+
+
+def test_points_shown_are_those_of_the_notebooks(site):
+    exercises = [json.loads(path.read_text())["metadata"]["backprop"]["exercises"] for path in RELEASED]
+    points = sum(entry["points"] for chapter in exercises for entry in chapter.values())
+    text = text_of((site / "book" / "index.html").read_text())
+    assert f"{sum(map(len, exercises))} exercises, {points:g} points" in text
+
+
+# Sentences ---------------------------------------------------------------------------------------------------
+
+FENCE = re.compile(r"^(`{3,}|:{3,}|~{3,})")
+CODE = re.compile(r"^`{3,}\{?(code-cell|math|bibliography|code-block|literalinclude|list-table)|^`{3,}\w")
+# A full stop, then a new sentence on the same line.
+TWO = re.compile(r"[A-Za-z0-9)`$*”’'\"][.?!][”’\")*]{0,2} +(?=[“\"*`$]{0,2}[A-Z])")
+ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|Dr|Prof|Fig|Eq|Sec|[A-Z])\.\s")
+ITEM = re.compile(r"^(?:[-*+]|\d+\.) +")
+LEAD = re.compile(r"^\*\*[^*]+\*\*[.:]? ")
+
+
+def prose(text):
+    """The (line number, line) of a page's prose: no front matter, code, formulas, tables, headings or options."""
+    inside = None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if number == 1 and stripped == "---":
+            inside = "---"
+        elif inside:
+            if stripped == inside:
+                inside = None
+        elif CODE.match(stripped):
+            inside = FENCE.match(stripped)[0]
+        elif stripped == "$$" or stripped.startswith(r"\begin{"):
+            inside = "$$" if stripped == "$$" else stripped.replace("begin", "end", 1)
+        elif stripped and not re.match(r"[|#:]|`{3}|\$\$|\(.*\)=$|<!--|\+\+\+", stripped):
+            yield number, stripped
+
+
+def crowded(text):
+    """The lines that hold more than one sentence."""
+    found = []
+    for number, line in prose(text):
+        plain = ABBREVIATIONS.sub("abbreviation ", LEAD.sub("", ITEM.sub("", line)))
+        plain = re.sub(r"`[^`]*`|\$[^$]*\$", "X", plain)
+        if TWO.search(plain):
+            found.append(f"{number}: {line}")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_one_sentence_per_line(page):
+    assert crowded(page.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text, count",
+    [
+        ("One sentence. And a second.", 1),
+        ("Is it? `It` is.\nYes. No.", 2),
+        ("**What you'll do.** Take a loss apart.\n- see e.g. Nature, p. 533.", 0),
+        ("```python\na. B\n```\n\n| a. B |\n\n$$\na. B\n$$\nThe end.", 0),
+    ],
+)
+def test_crowded_lines_are_seen(text, count):
+    assert len(crowded(text)) == count
+
+
+# Names -------------------------------------------------------------------------------------------------------
+
+
+def notation():
+    """The rows of the notation page, as dicts by column."""
+    rows, columns = [], None
+    for line in (BOOK / "notation.md").read_text().splitlines():
+        if not line.startswith("|"):
+            columns = None
+            continue
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if columns is None:
+            columns = cells
+        elif set(line) - set("|-: "):
+            rows.append(dict(zip(columns, cells, strict=True)))
+    return rows
+
+
+def test_the_table_of_names_is_whole():
+    rows = notation()
+    assert len(rows) > 30
+    for row in rows:
+        assert list(row) == ["Symbol", "In code", "Shape", "Meaning"]
+        assert re.fullmatch(r"\$.+\$", row["Symbol"]) and row["Meaning"] and row["Shape"]
+        assert re.fullmatch(r"`[ -~]+`", row["In code"]), "code names are ASCII"
+    for column in ("Symbol", "In code"):
+        values = [row[column] for row in rows]
+        # A bias is written b whether it is one number or one per unit.
+        assert sorted({v for v in values if values.count(v) > 1}) == (["`b`"] if column == "In code" else [])
+
+
+def test_shapes_use_sizes_of_the_table():
+    rows = notation()
+    names = {row["In code"].strip("`") for row in rows}
+    for row in rows:
+        for shape in re.findall(r"\(([^)]*)\)", row["Shape"] if row["Shape"].startswith("`(") else ""):
+            assert set(re.findall(r"\w+", shape)) <= names, row
+
+
+# Figures -----------------------------------------------------------------------------------------------------
+
+
+class Page(html.parser.HTMLParser):
+    """What a built page shows: its pictures with their words, and its text without tags."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.source, self.pictures, self.text, self._svg = source, [], [], None
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "img":
+            self.pictures.append(("img", attrs.get("alt") or "", attrs))
+        elif tag == "svg" and attrs.get("role") == "img":
+            self._svg = [attrs, "", None]
+        elif self._svg and tag in ("title", "desc"):
+            self._svg[2] = tag
+
+    def handle_endtag(self, tag):
+        if tag == "svg" and self._svg:
+            self.pictures.append(("svg", self._svg[0].get("aria-label") or self._svg[1], self._svg[0]))
+            self._svg = None
+        elif self._svg:
+            self._svg[2] = None
+
+    def handle_data(self, data):
+        if self._svg and self._svg[2]:
+            self._svg[1] += data + " "
+        self.text.append(data)
+
+
+def wordless(source):
+    """The pictures of a page that have no description worth the name."""
+    article = source[source.find("<article") : source.rfind("</article>")] if "<article" in source else source
+    bad = []
+    for kind, words, attrs in Page(article).pictures:
+        if len(words.split()) < 5 or "No description" in words:
+            bad.append((kind, words, attrs.get("src") or attrs.get("id") or ""))
+    # A figure that is neither: drawn, but said to nobody.
+    drawn = re.findall(r"<figure.*?</figure>", article, re.S)
+    return bad + [("figure", "", f[:80]) for f in drawn if "<img" not in f and 'role="img"' not in f]
+
+
+@pytest.mark.parametrize("name", in_toc())
+def test_every_figure_has_words(site, name):
+    assert wordless((site / f"{name}.html").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<img src="a.png">',
+        '<img src="a.png" alt="No description has been provided for this image">',
+        '<figure><svg role="img"><path d=""/></svg></figure>',
+        "<figure><svg><title>one two three four five</title></svg></figure>",
+    ],
+)
+def test_wordless_figures_are_seen(source):
+    assert wordless(source)
+
+
+# Answers -----------------------------------------------------------------------------------------------------
+
+
+def squeeze(text):
+    return re.sub(r"\s+", "", text)
+
+
+def pieces(code):
+    """The lines of some code that would give it away, and the whole of it, without white space or comments."""
+    lines = [squeeze(re.sub(r"(^|\s)#.*", "", line)) for line in code.splitlines()]
+    return {piece for piece in [*lines, "".join(lines)] if len(piece) >= TELLING}
+
+
+def secrets(source):
+    """What must not be published of a source: answers, hidden tests, and other answers right or wrong."""
+    hidden, shown = set(), ""
+    for cell in source.cells:
+        if cell.role in ("mistake", "accepted"):
+            hidden |= pieces(cell.text)
+            continue
+        rest = cell.text
+        for marks in (notebooks.SOLUTION, notebooks.HIDDEN):
+            hidden |= pieces("\n".join(notebooks._region(cell.text, marks)))
+            rest = notebooks._without(rest, marks)
+        shown += squeeze(rest)
+    return {piece for piece in hidden if piece not in shown}
+
+
+def text_of(source):
+    """The text of an HTML page, entities resolved, tags gone."""
+    return " ".join("".join(Page(source).text).split())
+
+
+def published(path):
+    """All text of a file, squeezed, in every way it may be written there."""
+    raw = path.read_bytes().decode("utf-8", errors="replace")
+    texts = [raw, html.unescape(html.unescape(re.sub(r"<[^>]*>", "", raw)))]
+    if path.suffix == ".ipynb":
+        for cell in json.loads(raw)["cells"]:
+            texts.append("".join(cell["source"]))
+            texts.append(json.dumps(cell.get("outputs", [])).replace("\\n", "\n").replace('\\"', '"'))
+    # Text in JSON or JavaScript: \n, \" and \u003c stand for themselves.
+    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), raw)
+    texts.append(plain.replace("\\n", "").replace('\\"', '"'))
+    return "\0".join(squeeze(text) for text in texts)
+
+
+def leaks(paths, hidden):
+    texts = {path: published(path) for path in paths if path.is_file()}
+    return [f"{path}: {piece}" for path, text in texts.items() for piece in hidden if piece in text]
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    return set().union(*(secrets(notebooks.read(path)) for path in SOURCES))
+
+
+def test_no_answer_in_the_site(site, hidden):
+    assert leaks(site.rglob("*"), hidden) == []
+
+
+def test_no_answer_in_the_released_notebooks(hidden):
+    assert len(RELEASED) == len(SOURCES)
+    assert leaks(RELEASED, hidden) == []
+
+
+@pytest.fixture(scope="module")
+def answer():
+    """One exercise's answer, a hidden line and a known wrong answer, as an author writes them."""
+    source = notebooks.read(notebooks.SOURCES / "scalar_chain_rule.py")
+    solution = next(cell for cell in source.role("solution") if cell.name == "nested")
+    tests = next(cell for cell in source.role("tests") if cell.name == "nested")
+    wrong = next(cell for cell in source.of("mistake", "neuron"))
+    return {
+        "answer": "\n".join(notebooks._region(solution.text, notebooks.SOLUTION)),
+        "hidden test": "\n".join(notebooks._region(tests.text, notebooks.HIDDEN)),
+        "wrong answer": wrong.text,
+    }
+
+
+@pytest.mark.parametrize("kind", ["answer", "hidden test", "wrong answer"])
+def test_a_planted_answer_is_found(tmp_path, hidden, answer, kind):
+    text = answer[kind]
+    spans = re.sub(r"(\w+)", r'<span class="n">\1</span>', html.escape(text).replace(" = ", "  =\n"))
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "source": text.splitlines(True)}
+    planted = {
+        "page.html": f"<div><pre>{spans}</pre></div>",
+        "twice.html": html.escape(html.escape(text)),
+        "book.ipynb": json.dumps({"cells": [cell], "metadata": {}}),
+        "searchindex.js": f"Search.setIndex({json.dumps({'text': text})})",
+        "source.md": text,
+    }
+    for name, content in planted.items():
+        (tmp_path / name).write_text(content)
+    for name in planted:
+        assert leaks([tmp_path / name], hidden), name
+    (tmp_path / "clean.html").write_text("<p>Multiply along a path, add over paths.</p>")
+    assert leaks([tmp_path / "clean.html"], hidden) == []
