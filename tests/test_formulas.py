@@ -260,12 +260,16 @@ TRUE = [
     (SCALAR, r"\frac{d}{dw} (\tfrac12 w^2 + \sqrt{1 + w^2}) = w + \frac{w}{\sqrt{1 + w^2}}"),
     (SCALAR, r"\frac{dp}{dz} = \frac{1}{(1 + e^{-z})(1 + e^{z})} = p / (1 + e^z)"),
     (SCALAR, r"\frac{\partial}{\partial z} \max(0, z) = [z > 0], \quad \frac{d |z|}{dz} = \frac{z}{\lvert z \rvert}"),
-    (BATCH, r"dW = X^\top dZ, \quad dX = dZ\, W^{\top} , \quad db = \sum_n dZ_{n} = \mathbf{1}^\top dZ"),
+    (BATCH, r"dW = X^{\mathsf T} dZ = X^\mathsf{T} \mathrm dZ, \quad dX = dZ\, W^{\top}"),
+    (BATCH, r"\mathrm{d}b = \sum_n dZ_{n} = \mathbf{1}^\top dZ"),
     (BATCH, r"dZ = dA \odot (1 - A \odot A) = dA \odot \tanh'(Z)"),
     (BATCH, r"\frac{\partial L}{\partial W_{dh}} = \sum_n X_{nd}\frac{\partial L}{\partial Z_{nh}} = (X^\top dZ)_{dh}"),
     (BATCH, r"dW_{dh} = \sum_{n=1}^{N}\sum_{k} dZ_{nk} \frac{\partial Z_{nk}}{\partial W_{dh}}"),
     (BATCH, r"\frac{\partial Z_{nk}}{\partial W_{dh}} = X_{nd}\,\delta_{kh} = X_{nd} [k = h]"),
     (BATCH, r"\frac{d}{dX} \|X\|^2 = 2X"),
+    (BATCH, r"\frac{\partial L}{\partial X_{n0}} = \sum_h dZ_{nh} W_{0h}, \quad dX_{n,:} = W dZ_{n}"),
+    (BATCH, r"\frac{\partial Z_{nk}}{\partial b_{h}} = "
+            r"\begin{cases} 0 & \text{if } k \ne h \\ 1 & \text{if } k = h \end{cases}"),
     (ROW, r"\frac{\partial p_i}{\partial z_j} = p_i(\delta_{ij}-p_j), \qquad \frac{\partial L}{\partial z} = p - y"),
     (ROW, r"\frac{\partial p_i}{\partial z_j} = "
           r"\begin{cases} p_i(1-p_i) & \text{if } i = j \\ -p_i p_j & \text{otherwise.} \end{cases}"),
@@ -273,7 +277,7 @@ TRUE = [
     (CHAIN, r"\frac{dL}{dx} = \frac{dL}{du} \cdot \frac{du}{dx} = f'\bigl(g(x)\bigr)\, g'(x) = f(u) \cos x"),
     (RELU, r"dz = da \odot \mathbf{1}[z > 0] = da \odot [z > 0] = da \odot "
            r"\begin{cases} 1 & \text{if } z > 0 \\ 0 & \text{else} \end{cases}"),
-    (RELU, r"da = 3 a^2"),
+    (RELU, r"\boxed{da = 3 a^2} \quad da \overset{(1)}{=} \textcolor{red}{3} a^2"),
     (FIXED, r"\left.\frac{dy}{dx}\right|_{x=3} = \frac{1}{3} \approx 0.333"),
 ]  # fmt: skip
 FALSE = [
@@ -302,6 +306,8 @@ UNREAD = [
     (SCALAR, r"L'(w) = 2", "L' of something other than p, y"),
     (BATCH, r"\frac{\partial L}{\partial Z} = dA \, \frac{\partial A}{\partial Z}", "an array by an array"),
     (BATCH, r"dW = X^\top \star dZ", "star"),
+    (BATCH, r"dW = \frac{1}", "too early"),
+    (BATCH, r"dW = (X", "does not close"),
     (ROW, r"dz = p y", "a product of two vectors"),
     (ROW, r"\frac{\partial L}{\partial z_i} = p_i \delta_{kl}", "the index k, l, which runs over nothing"),
 ]
@@ -348,6 +354,9 @@ def test_what_can_be_read_in_two_ways_or_in_none_is_not_guessed(lines, latex, wh
         (r"f^{\prime}(z) \equiv 1", True),
         (r"\nabla_W L = G", True),
         (r"dL/dw \approx 0.25", True),
+        (r"\boxed{dW = X^\top dZ}", True),
+        (r"dW \overset{!}{=} X^\top dZ", True),
+        (r"dW \mathrel{=} \textcolor{red}{X}", True),
         (r"z = wx + b, \quad a = \sigma(z)", False),
         (r"\Delta L \approx \frac{dL}{dw} \Delta w", False),
         (r"w \leftarrow w - \eta \frac{dL}{dw}", False),

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from backprop import ops
+from backprop.check import check_vjp
 
 SIZES = {
     "distinct": {"B": 2, "N": 5, "D": 3, "H": 4, "C": 6, "1": 1},
@@ -200,6 +201,22 @@ def test_backward_against_the_complex_step(row, sizes):
     inputs = row.draw(sizes)
     upstream = upstream_like(row.forward(**inputs))
     assert_equal(row.gradients(upstream, inputs), complex_step(row, upstream, inputs))
+
+
+@rows
+@sizes
+def test_backward_against_the_checker(row, sizes):
+    report = check_vjp(row.forward, lambda upstream, **inputs: row.gradients(upstream, inputs), row.draw(sizes))
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("wrong", [lambda g: -g, lambda g: 2 * g, lambda g: g + 0.01, lambda g: g[..., None]])
+@rows
+def test_the_checker_refuses_a_wrong_backward(row, wrong):
+    def backward(upstream, **inputs):
+        return {name: wrong(np.asarray(g)) for name, g in row.gradients(upstream, inputs).items()}
+
+    assert check_vjp(row.forward, backward, row.draw(SIZES["distinct"])).verdict == "fail"
 
 
 @rows

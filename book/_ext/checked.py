@@ -221,8 +221,9 @@ def _contrast(left, right) -> str:
 
 
 def _same(side, claimed, k) -> bool:
-    pairs = zip(side, claimed, strict=False)
-    return bool(side) and all(twins.disagreement(value, at[k]) <= twins.TOLERANCE for value, at in pairs)
+    # The one column of an (N, 1) matrix, a_{n0}, is what is claimed of the whole.
+    pairs = [(np.squeeze(value), np.squeeze(at[k])) for value, at in zip(side, claimed, strict=False)]
+    return bool(pairs) and all(twins.disagreement(*pair) <= twins.TOLERANCE for pair in pairs)
 
 
 # ---------------------------------------------------------------- what the page shows

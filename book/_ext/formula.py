@@ -83,9 +83,12 @@ def tokens(latex: str) -> list[str]:
     latex = re.sub(r"\\left\s*\.", "", latex)
     latex = re.sub(r"\\(?:right|[bB]igg?[rlm]?)\s*(?:\||\\[rl]?vert)\s*_", r"\\at ", latex)
     latex = re.sub(r"\\mathbf\{?1\}?|\\mathbb\{?1\}?|\\mathbbm\{?1\}?", r"\\ones ", latex)
-    latex = re.sub(r"\\(?:under|over)brace\s*\{", r"\\brace {", latex)
+    latex = re.sub(r"\\(?:under|over)brace\s*\{|\\boxed\s*\{|\\textcolor\{[^{}]*\}\s*\{", r"\\brace {", latex)
+    latex = re.sub(r"\\(?:overset|underset|stackrel|color)\s*\{[^{}]*\}", "", latex)
+    latex = re.sub(r"(?:\\math(?:rel|bin)\s*)?\{\s*(=|\\approx)\s*\}", r" \1 ", latex)
     latex = re.sub(r"\\\\\[[^\]]*\]", r"\\\\", latex)
     latex = _DRESS.sub(lambda m: f" {m[1] or m[2]} ", latex)
+    latex = re.sub(r"\\math(?:rm|sf|tt|it)\s*([A-Za-z])", r" \1 ", latex)
     found, at = [], 0
     for word in [*_WORD.finditer(latex), None]:
         found += _TOKEN.findall(latex[at : word.start() if word else len(latex)])
@@ -97,14 +100,16 @@ def tokens(latex: str) -> list[str]:
 
 
 def _without_braces(found: list[str]) -> list[str]:
-    """\\underbrace{A}_{B} is A."""
+    """\\underbrace{A}_{B} is A; \\boxed{A = B} is A = B."""
     while r"\brace" in found:
         at = found.index(r"\brace")
         end = _closing(found, at + 1)
         after = end + 1
         if found[after : after + 1] in (["_"], ["^"]):
             after = _closing(found, after + 1) + 1 if found[after + 1] == "{" else after + 2
-        found = found[:at] + found[at + 1 : end + 1] + found[after:]
+        inside = found[at + 2 : end]
+        states = any(token in RELATIONS for token in inside)
+        found = found[:at] + (inside if states else ["{", *inside, "}"]) + found[after:]
     return found
 
 
@@ -327,7 +332,7 @@ class _Reader:
 
     def index(self, inside) -> tuple[str, ...]:
         indices = tuple(token for token in inside if token != ",")
-        if not indices or not all(_is_name(token) or token == ":" for token in indices):
+        if not indices or not all(_is_name(token) or token == ":" or token.isdigit() for token in indices):
             raise Unread("the index " + text(inside))
         return indices
 
@@ -447,8 +452,9 @@ class _Reader:
         for at, token in enumerate(inside):
             if token in INEQUALITIES or token == "=":
                 left, right = inside[:at], inside[at + 1 :]
-                if token == "=" and len(left) == len(right) == 1 and not {*left, *right} & set(self.point.values):
-                    return ("same", left[0], right[0])
+                indices = len(left) == len(right) == 1 and not {*left, *right} & {*self.point.values}
+                if indices and token in ("=", r"\ne"):
+                    return ("same" if token == "=" else "differ", left[0], right[0])
                 return ("compare", INEQUALITIES.get(token, "=="), self.inside(left), self.inside(right))
         raise Unread("the condition " + text(inside))
 
@@ -649,7 +655,12 @@ def _rule_entry(point, at, inner, index):
     value = _evaluate(inner, point, at)
     if np.ndim(value) < len(index):
         raise Unread(f"{len(index)} indices on {np.ndim(value)} axes")
-    return value[tuple(slice(None) if i == ":" else at[i] for i in index)]
+    return value[_place(index, at)]
+
+
+def _place(index, at: dict) -> tuple:
+    """Where the indices point: a colon is a whole axis, a digit counts from 0 as in code."""
+    return tuple(slice(None) if i == ":" else int(i) if i.isdigit() else at[i] for i in index)
 
 
 def _rule_sum(point, at, name, body, size):
@@ -666,7 +677,7 @@ def _rule_slope(point, at, of, by, index):
         raise Unread("the derivative of an array by an array, without indices")
     name = of[1] if of[0] == "name" else of[1][1] if of[0] == "entry" and of[1][0] == "name" else repr(of)
     whole = point.slope(lambda p: _evaluate(of, p, at), by, (name, free))
-    return whole[tuple(slice(None) if i == ":" else at[i] for i in index)]
+    return whole[_place(index, at)]
 
 
 def _rule_prime(point, at, name, arguments):
@@ -740,6 +751,7 @@ _RULES = {
     "over": _both(lambda a, b: a / b),
     "power": _both(lambda a, b: a**b),
     "same": lambda point, at, i, j: float(at[i] == at[j]),
+    "differ": lambda point, at, i, j: float(at[i] != at[j]),
     "times": _rule_times,
     "entrywise": _rule_entrywise,
     "transpose": _rule_transpose,
@@ -768,7 +780,7 @@ def _indices(node) -> list[str]:
         found = [*_indices(node[1]), *node[2]]
     elif node[0] == "slope":
         found = [*_indices(node[1]), *node[3]]
-    elif node[0] == "same":
+    elif node[0] in ("same", "differ"):
         found = list(node[1:])
     elif node[0] == "sum":
         found = [i for i in _indices(node[2]) if i != node[1]]
@@ -776,7 +788,7 @@ def _indices(node) -> list[str]:
         found = [i for row in node[1] for part in row for i in _indices(part)]
     else:
         found = [i for child in _children(node) for i in _indices(child)]
-    return [i for i in dict.fromkeys(found) if i != ":"]
+    return [i for i in dict.fromkeys(found) if i != ":" and not i.isdigit()]
 
 
 def _ranges(node, point: Point) -> dict[str, int]:
@@ -787,7 +799,7 @@ def _ranges(node, point: Point) -> dict[str, int]:
         if len(index) > len(shape):
             raise Unread(f"{len(index)} indices on {len(shape)} axes")
         for name, size in zip(index, shape, strict=False):
-            if found.setdefault(name, size) != size:
+            if name != ":" and not name.isdigit() and found.setdefault(name, size) != size:
                 raise Misread(f"the index {name} stands on axes of {found[name]} and of {size}")
 
     def walk(node):
@@ -804,13 +816,25 @@ def _ranges(node, point: Point) -> dict[str, int]:
             walk(child)
 
     walk(node)
-    found.pop(":", None)
     return found
 
 
 def values(statement: Statement, point: Point) -> list:
     """The value of each side of a statement; an axis for each free index, in the order of the first side."""
-    nodes = [_Reader(side, point).whole() for side in statement.sides]
+    try:
+        nodes = [_Reader(side, point).whole() for side in statement.sides]
+    except (IndexError, StopIteration) as error:
+        raise Unread("an end too early") from error
+    try:
+        with np.errstate(all="ignore"):
+            return _values(nodes, point)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, (Unread, Misread)):
+            raise
+        raise Misread(f"{type(error).__name__}: {error}") from error
+
+
+def _values(nodes, point: Point) -> list:
     free = list(dict.fromkeys(index for node in nodes for index in _indices(node)))
     ranges = {}
     for node in nodes:

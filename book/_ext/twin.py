@@ -7,6 +7,7 @@ asks that every break is noticed.  How authors write twins is told in checked.py
 """
 
 import ast
+import functools
 import inspect
 import re
 import traceback
@@ -243,8 +244,10 @@ def contrast(who: str, got, seen) -> str:
     return f"{who} gives {got[where]:.6g}, finite differences give {seen[where]:.6g}{entry}"
 
 
-def parameters(call: Callable) -> list[str]:
-    return list(inspect.signature(call).parameters)
+@functools.lru_cache(maxsize=1000)
+def parameters(call: Callable) -> tuple[str, ...]:
+    """The names of a function's arguments; asked for at every evaluation, and slow to find."""
+    return tuple(inspect.signature(call).parameters)
 
 
 def _given(one: Twin, value: Callable, point: Point) -> tuple:
