@@ -38,12 +38,6 @@ _build/exercises.stamp: $(READY) $(wildcard solutions/*.py grader/*.py) $(MODULE
 	$(BIN)/python -m grader build
 	touch $@
 
-# A page that was run is cached by its own text; what it imports counts as well.
-_build/imports.stamp: $(READY) $(MODULES)
-	mkdir -p _build
-	rm -rf _build/.jupyter_cache
-	touch $@
-
-_build/book.stamp: _config.yml _toc.yml $(PAGES) _build/exercises.stamp _build/imports.stamp
+_build/book.stamp: _config.yml _toc.yml $(PAGES) _build/exercises.stamp
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	touch $@
