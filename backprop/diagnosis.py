@@ -163,13 +163,13 @@ class _Gradient:
     def agree(self, a: np.ndarray, b: np.ndarray, noise: float = 0.0) -> bool:
         """a = b up to rounding and the oracle's bound, and a hundred times closer than yours is to the truth?
 
-        Entries that are not finite in either, such as those the oracle has not computed, are left out.
+        Entries that the oracle has not computed are nan in all that is made of them, and left out.
         """
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape:
             return False
         known = np.isfinite(a) & np.isfinite(b)
-        if not known.any():
+        if not known.any() or (a.shape == self.truth.shape and known.sum() < np.isfinite(self.truth).sum()):
             return False
         size = float(max(np.abs(a[known]).max(), np.abs(b[known]).max()))
         slack = self.rtol * size + 4 * max(noise, self.noise) * max(1.0, size / (self.size or np.inf))
@@ -266,6 +266,8 @@ def _differs(yours: np.ndarray, truth: np.ndarray, bound: np.ndarray) -> bool:
 
 def _clues(g: _Gradient, context: _Context) -> list[Clue]:
     """What the first row of `RECOGNISERS` that sees anything sees; a tie where it sees several mistakes."""
+    if not np.all(np.isfinite(g.yours)):
+        return []
     for row in RECOGNISERS:
         with np.errstate(all="ignore"):
             found = {clue: message for recogniser in row for clue, message in recogniser(g, context)}
@@ -468,7 +470,8 @@ _ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
 def _slope(g: _Gradient, context: _Context) -> Iterator[Clue]:
     """Where the parameter is the input of an activation: the slope is missing, taken elsewhere, or there twice."""
     z = g.value
-    if g.yours.shape != z.shape:
+    # Where all inputs are alike, so are the slopes, and every mistake is a constant factor.
+    if g.yours.shape != z.shape or not np.any(z) or (z.size > 1 and np.all(z == z.flat[0])):
         return
     for name, (act, slope) in _ACTIVATIONS.items():
         upstream = g.truth / slope(z)
@@ -491,7 +494,7 @@ def _slope(g: _Gradient, context: _Context) -> Iterator[Clue]:
 def _relu(g: _Gradient, context: _Context) -> Iterator[Clue]:
     """Where the parameter is the input of ReLU: right where it is open, and too much where it is closed, or ..."""
     z, yours, truth = g.value, g.yours, g.truth
-    if yours.shape != z.shape or not np.any(z > 0) or not np.any(z < 0) or np.any(truth[z < 0]):
+    if yours.shape != z.shape or min(np.sum(z > 0), np.sum(z < 0)) < 2 or np.any(truth[z < 0]):
         return
     gated = lambda array: np.where(z > 0, array, 0.0)
     if g.agree(gated(yours), gated(truth)) and np.all(yours[z < 0]):
