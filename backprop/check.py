@@ -25,6 +25,7 @@ Sources:
   29 (2003) 245-262.
 """
 
+import functools
 import heapq
 import math
 import warnings
@@ -244,7 +245,7 @@ def ridders(phi, noise, start=0.05, levels=16):
     """
     centre = phi(0.0)
     above, jumps = [], []
-    value, bound, jump = np.nan, np.inf, 0.0
+    value, bound, jump, unseen_jump = np.nan, np.inf, 0.0, np.inf
     for level in range(levels):
         h = start / 4.0**level
         right, left = phi(h), phi(-h)
@@ -256,15 +257,17 @@ def ridders(phi, noise, start=0.05, levels=16):
         for j, older in enumerate(above):
             row.append(row[j] + (row[j] - older) / (16 ** (j + 1) - 1))
             spread = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - older)) + rounding
-            if spread <= bound:
+            overruled = j == 0 and abs(row[1] - value) > bound + spread  # longer steps have crossed a kink
+            if spread <= bound or overruled:
                 value, bound = row[j + 1], spread
         jumps.append((right - 2 * centre + left) / h)
         above = row
         if len(jumps) >= 3:
-            jump, settled = _lasting_jump(jumps, 4 * rounding, 1e-4 * abs(value))
+            jump, settled, doubt = _lasting_jump(jumps, 4 * rounding, 1e-4 * abs(value))
+            unseen_jump = min(unseen_jump, doubt)
             if settled and (bound <= 1e-9 * abs(value) or rounding > bound / 4):
                 break
-    return value, bound, jump
+    return value, bound + (0.0 if jump else unseen_jump / 2), jump
 
 
 def _rounding_of(value):
@@ -273,7 +276,8 @@ def _rounding_of(value):
 
 
 def _lasting_jump(jumps, rounding, small):
-    """What remains at step 0 of the difference between the right and left slopes, and whether that is settled.
+    """(jump, settled, doubt): what remains at step 0 of the difference between the right and left slopes, whether
+    that is settled, and how large a jump could go unseen in the noise.
 
     On a smooth function the difference is h phi''(0) + O(h^3), and the first term is extrapolated away.  At a kink
     it stays, from one step to the next; a kink at some distance makes it change until the steps are shorter.
@@ -282,7 +286,9 @@ def _lasting_jump(jumps, rounding, small):
     before = (4 * jumps[-2] - jumps[-3]) / 3
     stays = abs(last - before) <= abs(last) / 4 + 4 * rounding
     fades = abs(last) <= min(abs(before) / 16, small)
-    return abs(last) if stays and abs(last) > 8 * rounding else 0.0, stays or fades
+    # A kink a little to one side lets the difference drift; the drift belongs to what the slopes leave open.
+    jump = abs(last) + 2 * abs(last - before) if stays and abs(last) > 8 * rounding else 0.0
+    return jump, stays or fades, abs(64 * last - before) / 63
 
 
 # ---------------------------------------------------------------- f, called with care
@@ -312,14 +318,16 @@ class _Loss:
                 raise ValueError(f"params[{name!r}]: expected finite numbers, got nan or inf.")
         return {name: np.array(value, order="K") for name, value in params.items()}
 
-    def inputs(self, place):
-        """Fresh copies of the parameters in the form in which the caller gave them."""
-        return {name: self._present(name, value) for name, value in place.items()}
+    def inputs(self, place, fresh=()):
+        """The parameters in the form in which the caller gave them; copies, but for those that nobody else holds."""
+        return {name: self._present(name, value, name in fresh) for name, value in place.items()}
 
-    def _present(self, name, value):
+    def _present(self, name, value, fresh):
         if self.kinds[name] is float:
             return value.item()
-        return value.copy(order="K") if issubclass(self.kinds[name], np.ndarray) else value[()]
+        if not issubclass(self.kinds[name], np.ndarray):
+            return value[()]
+        return value if fresh else value.copy(order="K")
 
     def value(self, place):
         """f at place, or a ValueError that says what is wrong with f."""
@@ -336,10 +344,10 @@ class _Loss:
             raise ValueError(f"{self.label}: expected a finite number, got {number}.")
         return number
 
-    def probe(self, place):
+    def probe(self, place, fresh=()):
         """f at place, nan where f has no value."""
         try:
-            number = _as_number(self.f(self.inputs(place)))
+            number = _as_number(self.f(self.inputs(place, fresh)))
         except Exception:
             number = None
         return NOWHERE if number is None else number
@@ -550,6 +558,11 @@ def _scale(value):
     return float(np.abs(value).max(initial=0)) or 1.0
 
 
+def _norm(array):
+    # np.linalg.norm would start BLAS threads, which cost milliseconds on a busy machine.
+    return math.sqrt(np.square(array).sum())
+
+
 def _eps(*arrays):
     return max(float(np.finfo(array.dtype).eps) for array in arrays)
 
@@ -648,25 +661,35 @@ class _Oracle:
 
     def __init__(self, loss, place, trust, rng):
         self.loss, self.trust, self.rng = loss, trust, rng
-        self.double = {name: value.astype(np.result_type(value, float)) for name, value in place.items()}
-        self.real = {name: value.astype(trust.real or value.dtype) for name, value in place.items()}
+        self.double = {name: value.astype(np.result_type(value, float), copy=False) for name, value in place.items()}
         self.scale = {name: _scale(value) for name, value in place.items()}
+        self.dtypes = {name: value.dtype for name, value in place.items()}
         self.relative = {}
         self.noise = None
         self.complex_noise = {}
 
+    @functools.cached_property
+    def real(self):
+        """The parameters in the widest float type of f."""
+        place = self.double.items()
+        return {name: value.astype(self.trust.real or self.dtypes[name], copy=False) for name, value in place}
+
     def random_move(self, name):
         """A random direction of an array, in its natural units; continuous, so that no error hides from it."""
-        move = 2 * self.rng.random(self.double[name].shape) - 1
-        return move * (self.relative[name] if name in self.relative else self.scale[name])
+        move = self.rng.random(self.double[name].shape)
+        move -= 0.5
+        move *= 2 * self.relative.get(name, self.scale[name])
+        return move
 
     def random_slope(self, names):
         """(moves, value, bound, jump) along a random direction through these arrays, by real differences."""
         moves = {name: self.random_move(name) for name in names}
         found = self.real_slope(moves)
-        if np.isfinite(found[1]):
+        further = self._line(self.real, moves)
+        if found[1] <= WIDE * abs(found[0]) or np.isfinite(further(0.05) + further(-0.05)):
             return moves, *found
         # f has no value so far out: from now on each entry moves in proportion to itself.
+        self.noise = None
         for name in names:
             value = np.abs(self.double[name])
             self.relative[name] = np.where(value == 0, self.scale[name], value)
@@ -715,7 +738,7 @@ class _Oracle:
         moves = {name: move.astype(self.real[name].dtype) for name, move in moves.items()}
         phi = self._line(self.real, moves)
         if self.noise is None:
-            everywhere = {name: self.random_move(name).astype(value.dtype) for name, value in self.real.items()}
+            everywhere = {n: self.random_move(n).astype(value.dtype) for n, value in self.real.items()}
             self.noise = noise_level(self._line(self.real, everywhere), _eps(*self.real.values()))
         found = ridders(phi, self.noise)
         for start in self._other_starts(moves):
@@ -741,7 +764,7 @@ class _Oracle:
 
         def phi(t):
             moved = {name: np.asarray(base[name] + t * move) for name, move in moves.items()}
-            return self.loss.probe(base | moved)
+            return self.loss.probe(base | moved, fresh=moved)
 
         return phi
 
@@ -759,7 +782,7 @@ class _Oracle:
         if name not in self.complex_noise:
             move = 2 * self.rng.random(self.double[name].shape) - 1
             slope = self.complex_slope({name: move})
-            self.complex_noise[name] = self.rounding({name: move}, slope) / np.linalg.norm(move.ravel())
+            self.complex_noise[name] = self.rounding({name: move}, slope) / _norm(move)
         return self.complex_noise[name]
 
 
@@ -868,10 +891,10 @@ class _Judge:
         self.directions = 2 if answer is answers[0] else 1
         self.real_directions = 2 if len(answers) == 1 else 1  # these cost more
         self.names = [name for name in answer.place if name in answer.usable and answer.place[name].size]
-        self.claim = {name: answer.gradient[name].astype(float) for name in self.names}
+        self.claim = {name: answer.gradient[name].astype(float, copy=False) for name in self.names}
         self.eps = {name: _eps(answer.gradient[name], answer.place[name]) for name in self.names}
         self.rtol = {name: max(rtol, 250 * self.eps[name]) for name in self.names}
-        self.size = {name: oracle.scale[name] * np.linalg.norm(self.claim[name].ravel()) for name in self.names}
+        self.size = {name: oracle.scale[name] * _norm(self.claim[name]) for name in self.names}
         self.total = math.hypot(*self.size.values())
         noise = {name: max(a.noise.get(name, 0.0) for a in answers) for name in self.names}
         self.noise = {
@@ -923,7 +946,8 @@ class _Judge:
         moves = {}
         for name in group:
             weight = self.total / self.size[name] if len(group) > 1 else 1.0
-            moves[name] = self.oracle.random_move(name) * (weight * self.oracle.rng.uniform(0.5, 1.5))
+            moves[name] = self.oracle.random_move(name)
+            moves[name] *= weight * self.oracle.rng.uniform(0.5, 1.5)
         expected, slack, _ = self._expect(moves)
         return abs(self.oracle.complex_slope(moves) - expected) <= slack
 
@@ -954,9 +978,9 @@ class _Judge:
         value, slack, parts = 0.0, 0.0, {}
         for name, move in moves.items():
             terms = self.claim[name] * move
-            parts[name] = np.linalg.norm(terms.ravel())
+            parts[name] = _norm(terms)
             value += terms.sum()
-            slack += 64 * self.eps[name] * parts[name] + self.noise[name] * np.linalg.norm(move.ravel())
+            slack += 64 * self.eps[name] * parts[name] + self.noise[name] * _norm(move)
         return value, slack, parts
 
     # -- entry by entry
