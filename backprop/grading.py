@@ -33,7 +33,7 @@ import numpy as np
 from backprop.check import Finding, Report, check_gradient, directional_derivative
 from backprop.diagnosis import CATALOGUE, diagnose, fingerprint, matches
 
-__all__ = ["CATALOGUE", "Assignment", "Exercise"]
+__all__ = ["CATALOGUE", "Assignment", "Exercise", "forward_pass", "matches"]
 
 NUMERICAL = "numerical-gradient-returned"
 # Honest gradients agree with the complex step to 3e-14, finite differences to 6e-12 at best.
@@ -475,10 +475,12 @@ class Exercise:
             explained.add(part.function)
             finding = part.findings[0]
             names = self._known_mistakes(part)
+            if not names and part.report is not None:
+                # More telling than the symptom: which mistake gives a wrong shape?
+                seen = [f for f in diagnose(part.report) if f.parameter in ("", finding.parameter)]
+                names = list(dict.fromkeys(f.id for f in seen if f.id in CATALOGUE))
             if not names and finding.id in CATALOGUE:
                 names = [finding.id]
-            if not names and part.report is not None:
-                names = list(dict.fromkeys(f.id for f in diagnose(part.report) if f.id in CATALOGUE))
             remarks.append(Remark(finding.message, names))
         follows = [p for p in self._parts.values() if p.follows and p.ok]
         if follows:

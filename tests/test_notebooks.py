@@ -4,9 +4,11 @@ import json
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import ROOT
 
+from backprop.diagnosis import fingerprint
 from grader import notebooks
 from grader.__main__ import main
 
@@ -90,3 +92,13 @@ def test_release_keeps_the_signature_and_drops_answer_and_hidden_tests(tmp_path)
     assert "slope_of_square" not in text and "2.5" not in text and "HIDDEN" not in text
     solved = (tmp_path / "solved" / "small" / "small.ipynb").read_text()
     assert "slope_of_square" in solved and "2.5" in solved
+
+
+def test_rounding_of_another_machine_changes_no_notebook():
+    old = {"square": {"sign": {"f": {"1": {"": fingerprint(np.array([1.0, 2.0]))}}}}}
+    rounded = {"square": {"sign": {"f": {"1": {"": fingerprint(np.array([1.0, 2.0 + 1e-9]))}}}}}
+    other = {"square": {"sign": {"f": {"1": {"": fingerprint(np.array([1.0, 2.1]))}}}}}
+    assert rounded != old
+    assert notebooks._settle(rounded, old) == old
+    assert notebooks._settle(other, old) == other
+    assert notebooks._settle(other, {}) == other
