@@ -15,6 +15,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def diagnose(
     """The mistakes that explain a failed check, most certain first; [] where it has not failed.
 
     known: mistake id -> fingerprints of what that mistake returns for the same inputs (or None), see `fingerprint`.
-    batch: the number of examples N, if known; without it a factor of N is described but not named.
+    batch: the number of examples N, if known; see `recognise`.
 
     A known wrong answer decides.  Then what `check` saw before it compared numbers (nothing returned, inputs
     changed, ...), then the marks in the arrays, then the bare symptom, and last where the mistake begins.
@@ -112,8 +113,8 @@ def localise(report: Report) -> list[Finding]:
 
     The parameters are taken to be in forward order.
     """
-    backwards = [name for name in reversed(report.params) if name in report.analytic]
-    right = []
+    backwards = list(reversed(report.params)) if report.analytic else []
+    right: list[str] = []
     for name in backwards:
         if _is_wrong(report, name):
             break
@@ -139,6 +140,8 @@ def _is_wrong(report: Report, name: str) -> bool:
 
 def _list(names) -> str:
     names = list(names)
+    if len(names) > 5:
+        names[3:] = [f"{len(names) - 3} others"]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -175,19 +178,19 @@ class _Gradient:
         slack = self.rtol * size + 4 * max(noise, self.noise) * max(1.0, size / (self.size or np.inf))
         return bool(np.abs(a - b)[known].max() <= slack and self.gap >= 100 * slack)
 
-    @property
+    @cached_property
     def rtol(self) -> float:
         return max(1e-8, *(300 * float(np.finfo(array.dtype).eps) for array in (self.yours, self.value)))
 
-    @property
+    @cached_property
     def size(self) -> float:
         return _largest(self.truth)
 
-    @property
+    @cached_property
     def noise(self) -> float:
         return _largest(self.bound)
 
-    @property
+    @cached_property
     def gap(self) -> float:
         """How far what was given is from what is right; inf where the shapes differ."""
         return _largest(self.yours - self.truth) if self.yours.shape == self.truth.shape else np.inf
@@ -199,11 +202,18 @@ def _largest(array: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class _Context:
-    """All the arrays of a check, in forward order; the size of the batch if known, and what may stand in for it."""
+    """All the arrays of a check, in forward order, and the size of the batch if it is known."""
 
     gradients: Mapping[str, _Gradient]
     batch: int | None
-    rows: int | None
+
+    @property
+    def rows(self) -> int:
+        """The size of the batch, or the length of the first array if it is no weight with a bias; 0 if unknown."""
+        first, *rest = self.gradients.values()
+        if self.batch is not None or first.value.ndim == 0 or (rest and self.is_bias(rest[0])):
+            return self.batch or 0
+        return len(first.value)
 
     def others(self, g: _Gradient) -> list[_Gradient]:
         return [other for other in self.gradients.values() if other is not g]
@@ -230,7 +240,8 @@ def recognise(
 
     analytic, numeric, params, error_bound: dict name -> array, as in a Report; params in forward order.  An entry of
     numeric that is nan is unknown, and an array of nothing else is taken to be right.
-    batch: the number of examples; if None, the length of the first parameter stands in for it.
+    batch: the number of examples N; if None, the length of a first parameter that looks like data stands in for it.
+    Without either, a factor of N is described and not named.
     A finding with id "" describes what has no name.
     """
     gradients = {}
@@ -246,8 +257,7 @@ def recognise(
         if not np.isfinite(truth).any() and yours.shape == value.shape:
             truth, bound = yours, np.zeros(value.shape)
         gradients[name] = _Gradient(name, yours, truth, bound, value, _differs(yours, truth, bound))
-    first = next(iter(gradients.values())).value if gradients else np.zeros(())
-    context = _Context(gradients, batch, len(first) if batch is None and first.ndim else batch)
+    context = _Context(gradients, batch)
     return _joined({g.name: _clues(g, context) for g in gradients.values() if g.wrong})
 
 
@@ -277,15 +287,24 @@ def _clues(g: _Gradient, context: _Context) -> list[Clue]:
 
 
 def _joined(clues: Mapping[str, list[Clue]]) -> list[Finding]:
-    """One finding for each mistake, at the array nearest to the loss that shows it."""
-    findings: dict[str, Finding] = {}
+    """One finding for each mistake, at the array nearest to the loss that shows it.
+
+    Descriptions without a name are left out where there is a name.  One array's tie is decided by what another shows.
+    """
+    certain = {found[0][0] for found in clues.values() if len(found) == 1} - {""}
+    seen: dict[str, list[tuple[str, str, list[str]]]] = {}
     for name, found in reversed(clues.items()):
-        tied = [clue for clue, _ in found if clue]
-        for clue, message in found:
-            text = _tied(f"d{name}: {message} {_say(clue)}", tied) if clue else f"d{name}: {message}"
-            findings.setdefault(clue or message, Finding(clue, name, text, where=name))
-    named = [finding for finding in findings.values() if finding.id]
-    return named or list(findings.values())
+        kept = [clue for clue in found if clue[0] in certain] or found
+        for clue, message in kept:
+            seen.setdefault(clue or message, []).append((name, message, [other for other, _ in kept]))
+    findings = []
+    for key, places in seen.items():
+        clue = key if key in CATALOGUE else ""
+        name, message, tied = places[0]
+        more = f" Likewise {_list('d' + other for other, *_ in places[1:])}." if len(places) > 1 else ""
+        text = f"d{name}: {message}{more}"
+        findings.append(Finding(clue, name, _tied(f"{text} {_say(clue)}", tied) if clue else text, where=name))
+    return [finding for finding in findings if finding.id] or findings
 
 
 # One recogniser for each mark ....................................................................................
@@ -355,6 +374,11 @@ def _multiple(g: _Gradient, context: _Context) -> Iterator[Clue]:
     if abs(k - 1) < 1e-6:
         yield from _penalty(c, g, context)
         return
+    if not c and g.value.ndim > 1 and context.others(g) and np.any(g.value):
+        # Where the penalty is all that moves the weights, its slips are factors too.
+        share = float(np.vdot(g.truth, g.value) / np.vdot(g.value, g.value))
+        if g.agree(share * g.value, g.truth):
+            yield from _penalty((k - 1) * share, g, context)
     part = " of the part that the data give" if c else ""
     names = list(_factors(k, g, context))
     yield from ((name, f"{message}{part}.") for name, message in names)
@@ -388,7 +412,7 @@ def _fit(g: _Gradient) -> tuple[float | None, float]:
 
 def _factors(k: float, g: _Gradient, context: _Context) -> Iterator[Clue]:
     near = lambda number: abs(k - number) <= max(1e-6, g.rtol) * abs(number)
-    N = context.rows or 1
+    N = context.rows
     if near(-1):
         yield "sign", "this is minus the right gradient"
     if near(2) or near(0.5):
@@ -521,7 +545,7 @@ def _affine(g: _Gradient, context: _Context) -> Iterator[Clue]:
     """Where the parameter is X in X @ W with a square W: the product with W in place of its transpose."""
     for other in context.others(g):
         W = other.value
-        square = W.ndim == 2 and W.shape[0] == W.shape[1] == g.value.shape[-1] if g.value.ndim > 1 else False
+        square = g.value.ndim > 1 and W.ndim == 2 and W.shape[0] == W.shape[1] == g.value.shape[-1] <= 100
         if square and np.linalg.cond(W) < 1e4 and g.is_(g.truth @ np.linalg.inv(W.T) @ W):
             yield "weight-not-transposed", f"this is right for a product with {other.name}.T."
 

@@ -371,6 +371,18 @@ def test_findings_go_from_the_loss_backwards_and_name_a_mistake_once():
     assert [(f.id, f.parameter) for f in found] == [("sign", "W2")]
 
 
+def test_one_array_decides_the_tie_of_another():
+    rng = np.random.default_rng(SEED)
+    values = {"W": rng.normal(size=(3, 4)), "V": rng.normal(size=(4, 2))}
+    numeric = {"W": 0.3 * values["W"], "V": rng.normal(size=(4, 2))}
+    twice = {name: 2 * array for name, array in numeric.items()}
+    alone = recognise(twice | {"V": numeric["V"]}, numeric, values)
+    assert {finding.id for finding in alone} == {"factor-two", "penalty-factor-two"}
+    (found,) = recognise(twice, numeric, values)
+    assert found.id == "factor-two"
+    assert found.message.startswith("dV: this is twice the right gradient. Likewise dW. The gradient is off")
+
+
 def test_a_known_wrong_answer_decides_before_the_arrays():
     report = dense_report(affine_rows(b=lambda g, X, W, b: -g.sum(axis=0)))
     assert diagnose(report)[0].id == "sign"
@@ -401,6 +413,22 @@ def test_an_exception_is_not_matched_with_known_answers():
 
     report = dense_report(broken)
     assert [finding.id for finding in diagnose(report, {"none-returned": [fingerprint(None)]})] == ["not-written"]
+
+
+def test_a_gradient_that_is_missing_is_the_first_wrong_one():
+    report = dense_report(lambda g, X, W, b: {"X": g @ W.T, "W": X.T @ g})
+    assert [finding.parameter for finding in localise(report)] == ["b"]
+
+
+def test_a_first_array_stands_in_for_the_batch_only_if_it_may_be_data():
+    truth = np.random.default_rng(SEED).normal(size=(6, 3))
+    numeric, value = {"X": truth, "b": np.ones(3)}, {"X": truth + 1, "b": np.arange(3.0)}
+    alone = recognise({"X": 6 * truth}, {"X": truth}, {"X": value["X"]})
+    assert [finding.id for finding in alone] == ["missing-batch-mean"]
+    with_bias = recognise({"X": 6 * truth, "b": np.ones(3)}, numeric, value)
+    assert [(f.id, f.message) for f in with_bias] == [
+        ("", "dX: this is 6 times the right gradient, in every entry; is 6 the size of the batch?")
+    ]
 
 
 def test_the_place_is_told_in_one_sentence():
