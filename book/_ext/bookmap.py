@@ -38,8 +38,9 @@ def _map(app: Sphinx, docname: str) -> nodes.container:
             points += sum(e.points for e in entry.values())
             chapters += _chapter(app, docname, page, entry)
         box += chapters
-    count = f"{exercises} exercises, {points:g} points." if exercises else ""
-    box += nodes.paragraph("", count, classes=["bookmap-total"])
+    if exercises:
+        count = f"{exercises} exercise{'s' * (exercises > 1)}, {points:g} points."
+        box += nodes.paragraph("", count, classes=["bookmap-total"])
     return box
 
 

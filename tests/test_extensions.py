@@ -1,0 +1,159 @@
+"""The build's own extensions, each on a book of a page or two: what they show, and what they refuse."""
+
+import json
+import re
+import sys
+
+import nbformat
+import pytest
+import sphinx.application
+from conftest import ROOT
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+EXTENSIONS = ROOT / "book" / "_ext"
+sys.path.insert(0, str(EXTENSIONS))
+import maths  # noqa: E402
+
+PAGE = """---
+description: Multiply, then add.
+---
+# A chapter
+
+(doing-the-exercises)=
+## Doing
+
+Worth {points}`chapter` of {points}`book`, with $x^2$, and $\\sqrt{x}$ (so $y$).
+
+```{exercise} square
+```
+"""
+
+
+def write(book, exercises, page=PAGE):
+    """A book of one chapter: its page, its table of contents, its notebook."""
+    notebook = nbformat.v4.new_notebook()
+    cells, table = notebook.cells, {}
+    markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    for name, points in exercises.items():
+        cells.append(markdown(f"## The {name} of $x$\n\nGive *it* back.", id=f"exercise-{name}"))
+        cells.append(code("def given(x):\n    return x", id=f"given-{name}"))
+        cells.append(code(f"def {name}(x):\n    raise NotImplementedError()", id=f"solution-{name}"))
+        cells.append(code("exercise.score()", id=f"tests-{name}"))
+        prompt, answer = f"exercise-{name}", f"solution-{name}"
+        table[name] = {"title": f"The {name}", "points": points, "text": prompt, "cells": [answer]}
+    notebook.metadata["backprop"] = {"chapter": "chapter", "exercises": table}
+    folder = book / "exercises" / "chapter"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "chapter.ipynb").write_text(nbformat.writes(notebook))
+    (book / "chapter.md").write_text(page)
+    (book / "index.md").write_text("# Book\n\n```{bookmap}\n```\n")
+    (book / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nparts:\n  - caption: Part\n    chapters:\n      - file: chapter\n"
+    )
+
+
+def build(book):
+    """Build it; the warnings, the pages by name, and the pages that were read."""
+    warnings, read = Lines(), []
+    settings = {
+        "extensions": ["myst_parser", "sphinx_external_toc", "exercise", "bookmap", "maths"],
+        "external_toc_path": str(book / "_toc.yml"),
+        "myst_enable_extensions": ["dollarmath"],
+        "exclude_patterns": ["exercises/**", "out/**"],
+        "html_math_renderer": "katex",
+    }
+    with patch_docutils(), docutils_namespace():
+        out = book / "out"
+        trees = out / "doctrees"
+        app = sphinx.application.Sphinx(book, None, out, trees, "html", settings, status=None, warning=warnings)
+        app.connect("source-read", lambda app, name, source: read.append(name))
+        app.build()
+    pages = {path.stem: path.read_text() for path in out.glob("*.html")}
+    return [re.sub(r"\x1b\[\d+m", "", line) for line in warnings], pages, read
+
+
+class Lines(list):
+    """Sphinx writes its warnings here."""
+
+    write = list.append
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture
+def book(tmp_path):
+    write(tmp_path, {"square": 6})
+    return tmp_path
+
+
+def test_an_exercise_is_shown_where_it_belongs(book):
+    warnings, pages, _ = build(book)
+    assert warnings == []
+    text = re.sub(r"<[^>]+>", "", pages["chapter"])
+    assert "Exercise The square 6 points" in text and "Worth 6 of 6" in text
+    assert "Give it back." in text and "## " not in text
+    assert "raise NotImplementedError()" in text and "def given(x)" in text and "exercise.score" not in text
+    link = re.search(r'href="(_downloads/\w+/chapter\.ipynb)"', pages["chapter"])[1]
+    assert json.loads((book / "out" / link).read_text())["metadata"]["backprop"]["chapter"] == "chapter"
+
+
+def test_the_map_shows_what_is_there(book):
+    _, pages, _ = build(book)
+    text = " ".join(re.sub(r"<[^>]+>", " ", pages["index"]).split())
+    assert "Part A chapter 6 points Multiply, then add. 1 exercise, 6 points." in text
+
+
+def test_a_name_the_notebook_does_not_have(book):
+    write(book, {"square": 6}, PAGE.replace("} square", "} cube"))
+    warnings, _, _ = build(book)
+    assert any("exercises/chapter has no exercise 'cube'; it has: square" in line for line in warnings)
+
+
+def test_an_exercise_that_no_page_shows(book):
+    write(book, {"square": 6, "cube": 2})
+    warnings, _, _ = build(book)
+    assert ["cube" in line and "no page shows" in line for line in warnings] == [True]
+
+
+def test_points_of_a_chapter_that_has_none(book):
+    write(book, {"square": 6}, PAGE.replace("`chapter`", "`nowhere`"))
+    warnings, _, _ = build(book)
+    assert any("'nowhere' is no chapter with exercises" in line for line in warnings)
+
+
+def test_a_page_is_read_again_when_its_notebook_changes(book):
+    build(book)
+    assert "chapter" not in build(book)[2]
+    write(book, {"square": 7})
+    warnings, pages, read = build(book)
+    assert warnings == [] and "chapter" in read
+    assert "7 points" in pages["chapter"] and "7 points" in pages["index"]
+
+
+def test_punctuation_stays_with_its_formula(book):
+    _, pages, _ = build(book)
+    annotations = re.findall(r'<annotation encoding="application/x-tex">(.*?)</annotation>', pages["chapter"])
+    assert r"x^2\htmlClass{beside}{\text{,}}" in annotations
+    assert r"y\htmlClass{beside}{\text{).}}" in annotations
+
+
+def test_a_formula_that_cannot_be_read(book):
+    write(book, {"square": 6}, PAGE + "\nWrong: $\\frac{1$ and right: $1/2$.\n")
+    warnings, pages, _ = build(book)
+    assert len(warnings) == 1 and "chapter.md" in warnings[0] and r"\frac{1" in warnings[0]
+
+
+@pytest.mark.parametrize("tex", [r"\unknown", r"\frac{1", r"a & b"])
+def test_what_katex_cannot_read(tex):
+    with pytest.raises(ValueError, match="KaTeX parse error"):
+        maths.render(tex, display=False)
+
+
+def test_a_formula_makes_no_link():
+    assert "<a" not in maths.render(r"\href{https://example.org}{x}", display=False)
+
+
+def test_long_formulas_come_back_whole():
+    tex = "+".join(rf"\frac{{{i}}}{{x_{{{i}}}}}" for i in range(300))
+    assert maths.render(tex, display=True).count("<mfrac>") == 300
