@@ -34,18 +34,24 @@ network = {
     "W2": np.array([[-2.0], [0.5]]),
     "b2": np.array([0.4]),
 }
-first = {"X": np.array([[2.0, -1.0]]), "Y": np.array([[-0.5]])}
-second = {"X": np.array([[0.0, 0.0]]), "Y": np.array([[4.0]])}
+first = {
+    "X": np.array([[2.0, -1.0]]),
+    "Y": np.array([[-0.5]]),
+}
+second = {
+    "X": np.array([[0.0, 0.0]]),
+    "Y": np.array([[4.0]]),
+}
 
 
 def table(**numbers):
     """The numbers of a table as float arrays, by name."""
-    return {name: np.array(value, dtype=float) for name, value in numbers.items()}
+    return {name: np.array(given, dtype=float) for name, given in numbers.items()}
 
 
 # %% solution="hand-table"
 def first_table():
-    """Returns table(Z1=[[..., ...]], A1=..., P=..., L=..., dP=..., dW2=..., db2=..., dA1=..., dZ1=..., dW1=..., db1=..., dX=...)."""
+    """Returns table(Z1=..., A1=..., P=..., L=..., dP=..., and so on)."""
     ### BEGIN SOLUTION
     return table(
         Z1=[[-3, 2]], A1=[[-0.3, 2]], P=[[2]], L=6.25,
@@ -251,7 +257,13 @@ def first_table():
 # A classifier for $C$ classes: tanh in the hidden layer, softmax at the end, the mean cross-entropy as its loss, and a penalty on the weights.
 #
 # $$
-# Z_1 = X W_1 + \mathbf b_1, \quad A_1 = \tanh(Z_1), \quad Z_2 = A_1 W_2 + \mathbf b_2, \quad P = \operatorname{softmax}(Z_2), \quad
+# \begin{aligned}
+# Z_1 &= X W_1 + \mathbf b_1, & A_1 &= \tanh(Z_1), \\
+# Z_2 &= A_1 W_2 + \mathbf b_2, & P &= \operatorname{softmax}(Z_2)
+# \end{aligned}
+# $$
+#
+# $$
 # L = -\frac 1 N \sum_n \log P_{n, y_n} + \frac \lambda 2 \Bigl(\sum_{ij} W_{1,ij}^2 + \sum_{jk} W_{2,jk}^2\Bigr)
 # $$
 #
@@ -261,18 +273,22 @@ def first_table():
 
 # %%
 def log_softmax(Z):
-    """The logarithm of the softmax of every row of Z (N, C); no exponential in it can overflow."""
+    """The logarithm of the softmax of every row of Z (N, C), safe."""
     lowered = Z - np.real(Z).max(axis=-1, keepdims=True)
     return lowered - np.log(np.exp(lowered).sum(axis=-1, keepdims=True))
 
 
 def random_network(seed, N, D, H, C, scale=1.0, lift=0.0):
-    """Parameters, inputs X (N, D), labels y (N,) with every class among them, and a strength lam; `lift` raises all logits."""
+    """Parameters, X (N, D), y (N,) with every class in it, and lam.
+
+    `scale` makes parameters small, `lift` makes all logits large.
+    """
     rng = np.random.default_rng(seed)
     shapes = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
-    params = {name: scale * rng.normal(size=shape) for name, shape in shapes.items()}
+    params = {name: scale * rng.normal(size=size) for name, size in shapes.items()}
     params["b2"] += lift
-    return params, rng.normal(size=(N, D)), rng.permutation(np.arange(N) % C), rng.uniform(0.2, 0.8)
+    X, y = rng.normal(size=(N, D)), rng.permutation(np.arange(N) % C)
+    return params, X, y, rng.uniform(0.2, 0.8)
 
 
 # Every value in forward order, for the checks.
@@ -281,13 +297,20 @@ classifier = {
     "A1": lambda v: np.tanh(v.Z1),
     "Z2": lambda v: v.A1 @ v.W2 + v.b2,
     "logP": lambda v: log_softmax(v.Z2),
-    "L": lambda v: -v.logP[np.arange(len(v.y)), v.y].mean() + v.lam / 2 * ((v.W1**2).sum() + (v.W2**2).sum()),
+    "L": lambda v: (
+        -v.logP[np.arange(len(v.y)), v.y].mean()
+        + v.lam / 2 * ((v.W1**2).sum() + (v.W2**2).sum())
+    ),
 }
 
 
 # %% solution="mlp-forward"
 def mlp_forward(params, X, y, lam):
-    """`params` holds W1 (D, H), b1 (H,), W2 (H, C), b2 (C,); X (N, D), y (N,) labels; returns a dict with X, Z1, A1, Z2, P, L."""
+    """Returns a dict with X, Z1, A1, Z2, P and L.
+
+    `params` is a dict with W1 (D, H), b1 (H,), W2 (H, C), b2 (C,);
+    X is (N, D), y (N,) holds labels from 0 to C - 1, lam is a number.
+    """
     ### BEGIN SOLUTION
     hidden_sum = X @ params["W1"] + params["b1"]
     hidden = np.tanh(hidden_sum)
@@ -474,12 +497,15 @@ def mlp_forward(params, X, y, lam):
 #
 # Work from the loss to the input, one line for each, and use each result in the next.
 # Use NumPy only.
-# Go straight from the loss to the logits: the softmax and the cross-entropy have one gradient together, which is short.
+# Go straight from the loss to the logits: softmax and cross-entropy have one short gradient together, which *Activations and losses* derives.
 # If one gradient is wrong, the later ones are judged by what you fed into them: they keep their marks where they are right.
 
 # %% solution="mlp-backward"
 def mlp_backward(params, cache, y, lam):
-    """Returns a dict with dZ2, dW2, db2, dA1, dZ1, dW1, db1, dX; the arguments are those of `mlp_forward`, and what it returned."""
+    """Returns a dict with dZ2, dW2, db2, dA1, dZ1, dW1, db1 and dX.
+
+    `params`, y and lam are those of the forward pass, `cache` what it returned.
+    """
     ### BEGIN SOLUTION
     N, C = cache["P"].shape
     grads = {"dZ2": (cache["P"] - np.eye(C)[y]) / N}
@@ -689,6 +715,19 @@ def mlp_backward(params, cache, y, lam):
     dW2, db2, dA1 = X.T @ dZ2 + lam * W2, dZ2.sum(axis=0), dZ2 @ W2.T
     dZ1 = dA1 * (1 - A1**2)
     dW1, db1, dX = X.T @ dZ1 + lam * W1, dZ1.sum(axis=0), dZ1 @ W1.T
+    return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
+
+
+# %% mistake="wrong-operand" of="mlp-backward" variant="hidden-for-input"
+def mlp_backward(params, cache, y, lam):
+    N, W1, W2 = len(y), params["W1"], params["W2"]
+    X, Z1, A1, P = (cache[name] for name in ["X", "Z1", "A1", "P"])
+    dZ2 = P.copy()
+    dZ2[np.arange(N), y] -= 1
+    dZ2 = dZ2 / N
+    dW2, db2, dA1 = A1.T @ dZ2 + lam * W2, dZ2.sum(axis=0), dZ2 @ W2.T
+    dZ1 = dA1 * (1 - A1**2)
+    dW1, db1, dX = A1.T @ dZ1 + lam * W1, dZ1.sum(axis=0), dZ1 @ W1.T
     return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
 
 
@@ -1104,7 +1143,7 @@ def mlp_backward(params, cache, y, lam):
 
 # %%
 def deep_forward(X, weights, biases):
-    """X (N, D) and a list of weights and of biases; returns [X, A1, A2, ..., Z], one array more than there are layers."""
+    """Returns [X, A1, A2, ..., Z]: one array more than there are layers."""
     layers = [X]
     for W, b in zip(weights[:-1], biases[:-1], strict=True):
         layers.append(np.tanh(layers[-1] @ W + b))
@@ -1112,20 +1151,23 @@ def deep_forward(X, weights, biases):
 
 
 def named(weights, biases):
-    """Both lists in one dict, W1, b1, W2, ..., the last layer first."""
-    pairs = list(enumerate(zip(weights, biases, strict=True), 1))
-    return {f"{letter}{layer}": array for layer, pair in reversed(pairs) for letter, array in zip("Wb", pair, strict=True)}
+    """Two lists as one dict, the last layer first."""
+    params = {}
+    for layer in range(len(weights), 0, -1):
+        params[f"W{layer}"] = weights[layer - 1]
+        params[f"b{layer}"] = biases[layer - 1]
+    return params
 
 
 def listed(params):
-    """The other way: the dict as two lists, the first layer first."""
-    depth = len(params) // 2
-    return [params[f"W{layer + 1}"] for layer in range(depth)], [params[f"b{layer + 1}"] for layer in range(depth)]
+    """The dict as two lists again, the first layer first."""
+    layers = range(1, len(params) // 2 + 1)
+    return [params[f"W{k}"] for k in layers], [params[f"b{k}"] for k in layers]
 
 
 # %% solution="deep-backward"
 def deep_backward(dZ, weights, layers):
-    """dZ (N, C); returns (list of weight gradients, list of bias gradients), the first layer first."""
+    """Returns two lists, the gradients of the weights and those of the biases."""
     ### BEGIN SOLUTION
     dWs, dbs = [], []
     for level in reversed(range(len(weights))):
@@ -1234,6 +1276,27 @@ def deep_backward(dZ, weights, layers):
         grads_b[k] = dZ.sum(axis=0)
         dA = dZ @ weights[k].T
         dZ = dA * (1 - layers[k] ** 2)
+    return grads_W, grads_b
+
+
+# %% mistake="wrong-operand" of="deep-backward" variant="off-by-one"
+def deep_backward(dZ, weights, layers):
+    grads_W, grads_b = [], []
+    for W, A in zip(reversed(weights), reversed(layers), strict=False):
+        grads_W.append(A.T @ dZ)
+        grads_b.append(dZ.sum(axis=0))
+        dZ = dZ @ W.T * (1 - A**2)
+    return grads_W[::-1], grads_b[::-1]
+
+
+# %% mistake="wrong-operand" of="deep-backward" variant="slope-of-the-layer-above"
+def deep_backward(dZ, weights, layers):
+    grads_W, grads_b = [None] * len(weights), [None] * len(weights)
+    for k in range(len(weights) - 1, -1, -1):
+        grads_W[k] = layers[k].T @ dZ
+        grads_b[k] = dZ.sum(axis=0)
+        dA = dZ @ weights[k].T
+        dZ = dA * (1 - layers[k + 1] ** 2)
     return grads_W, grads_b
 
 
