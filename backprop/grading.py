@@ -5,7 +5,7 @@ r"""What a test cell calls: it runs a student's function, names the mistake, and
     exercise.derivative / gradient / vjp         a derivative, against the forward function by `check`
     exercise.backward                            every gradient of a whole pass, with follow-through marks
     exercise.verdicts                            a check that the student wrote, by what it says of right and wrong
-    exercise.value / refuses / expect            anything else
+    exercise.value / holds / refuses / expect    anything else
     exercise.score()                             the last line: shows the feedback, returns the points
 
 Each part of an answer shows two lines, what is wrong and which mistake it is, and three hints that unfold.
@@ -181,6 +181,10 @@ class Exercise:
             return self._fail([*total, *parts.values()], answer.finding)
         if with_loss and (finding := _compare(f"{function}: L", L, loss(params), 1e-9)):
             self._fail(total, finding)
+        if named is None and isinstance(value, (tuple, list)):
+            wanted = " ".join([f"{len(labels)}:", ", ".join(labels.values())]).strip(": ")
+            message = f"{function}: returned a tuple of {len(value)}, expected {wanted}."
+            return self._fail(parts.values(), Finding("wrong-shape", "", message))
 
         def grad(p):
             again = self._call(function, args(p), via=via)
@@ -284,6 +288,18 @@ class Exercise:
         answer = self._call(function, args)
         if not isinstance(answer.error, error):
             self._fail([part], answer.finding or Finding(mistake, "", f"{function}: {message}"))
+
+    def holds(self, function: str, args: Sequence, judge: Callable, *, case: Any, weight: float = 1.0) -> None:
+        """`judge(function(*args))` finds nothing wrong, where more than one answer is right.
+
+        It returns None, or a pair: what is wrong in one line, and the id of the mistake ("" for none).
+        """
+        part = self._part(function, "", weight)
+        answer = self._call(function, args)
+        self._remember(function, case, answer, None)
+        fault = None if answer.finding else judge(answer.value)
+        if answer.finding or fault:
+            self._fail([part], answer.finding or Finding(fault[1], "", f"{function}: {fault[0]}"))
 
     def verdicts(
         self, function: str, questions: Mapping[str, tuple[Sequence, bool]], *, case: Any, weight: float = 1.0

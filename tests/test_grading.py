@@ -124,6 +124,12 @@ def test_a_refusal_is_a_part(answer, points, said, capsys):
     assert earned == points and said in text
 
 
+def test_a_tuple_of_another_length_is_told_what_belongs_in_it(capsys):
+    exercise = grading.Assignment("test", {"f": lambda w, b: (w,)}).exercise("f")
+    exercise.gradient("f", lambda p: p["w"] * p["b"], {"w": 2.0, "b": 3.0}, case=1)
+    assert "f: returned a tuple of 1, expected 2: dw, db." in shown(exercise, capsys)[1]
+
+
 def test_a_function_that_waits_for_another_names_the_other(capsys):
     names = {}
     exec("def helper(x):\n    raise NotImplementedError\n\ndef f(x):\n    return helper(x)", names)
