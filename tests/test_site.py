@@ -280,6 +280,7 @@ def test_prints_the_text_alone(chromium, served):
         assert not page.locator(".bd-header-article").is_visible()
         assert page.locator(".bd-article h1").is_visible()
         assert page.evaluate("getComputedStyle(document.querySelector('.bd-article p')).color") == "rgb(0, 0, 0)"
+        assert ask(page, "pale") == []
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
