@@ -17,7 +17,7 @@ checks = grading.Assignment("activations_and_losses", globals())
 # ## Back through four activations
 #
 # The cell below gives four activations.
-# Each takes an array $Z$ of shape (N, H) and works entry by entry; its result is called $A$.
+# Each takes an array $Z$ of shape `(N, H)` and works entry by entry; its result is called $A$.
 #
 # Write the way back through each.
 # Every function receives the gradient `dA` of the loss with respect to $A$, the input `Z`, and the output `A`.
@@ -44,28 +44,28 @@ def leaky_relu(Z, slope=0.1):
 
 # %% solution="activations-backward"
 def sigmoid_backward(dA, Z, A):
-    """dA, Z and A = sigmoid(Z) have one shape; returns dZ with that shape."""
+    """dA, Z and A = sigmoid(Z) have one shape, which dZ has too."""
     ### BEGIN SOLUTION
     return dA * A * (1 - A)
     ### END SOLUTION
 
 
 def tanh_backward(dA, Z, A):
-    """dA, Z and A = tanh(Z) have one shape; returns dZ with that shape."""
+    """dA, Z and A = tanh(Z) have one shape, which dZ has too."""
     ### BEGIN SOLUTION
     return dA * (1 - A**2)
     ### END SOLUTION
 
 
 def relu_backward(dA, Z, A):
-    """dA, Z and A = relu(Z) have one shape, and no Z is exactly 0; returns dZ with that shape."""
+    """dA, Z and A = relu(Z) have one shape, which dZ has too; no Z is 0."""
     ### BEGIN SOLUTION
     return np.where(Z > 0, dA, 0.0)
     ### END SOLUTION
 
 
 def leaky_relu_backward(dA, Z, A, slope=0.1):
-    """dA, Z and A = leaky_relu(Z, slope) have one shape, and no Z is exactly 0; returns dZ with that shape."""
+    """The same for A = leaky_relu(Z, slope)."""
     ### BEGIN SOLUTION
     return np.where(Z > 0, dA, slope * dA)
     ### END SOLUTION
@@ -212,28 +212,28 @@ def leaky_relu_backward(dA, Z, A, slope=0.1):
 
 # %% accepted="in-a-copy" of="activations-backward"
 def sigmoid_backward(dA, Z, A):
-    dZ = np.empty_like(dA)
+    filled = np.empty_like(dA)
     for entry in np.ndindex(*A.shape):
-        dZ[entry] = dA[entry] * A[entry] * (1 - A[entry])
-    return dZ
+        filled[entry] = dA[entry] * A[entry] * (1 - A[entry])
+    return filled
 
 
 def relu_backward(dA, Z, A):
-    dZ = dA.copy()
-    dZ[Z <= 0] = 0.0
-    return dZ
+    gated = dA.copy()
+    gated[Z <= 0] = 0.0
+    return gated
 
 
 def leaky_relu_backward(dA, Z, A, slope=0.1):
-    dZ = dA.copy()
-    dZ[Z <= 0] *= slope
-    return dZ
+    gated = dA.copy()
+    gated[Z <= 0] *= slope
+    return gated
 
 
 # %% [markdown] exercise="mse"
 # ## Squared error
 #
-# Predictions $P$ and targets $Y$ are arrays of one shape, (N,) or (N, C), a row for each example.
+# Predictions $P$ and targets $Y$ are arrays of one shape, `(N,)` or `(N, C)`, a row for each example.
 # The loss adds up the squared differences of a row, and takes the mean over the rows:
 #
 # $$
@@ -241,11 +241,15 @@ def leaky_relu_backward(dA, Z, A, slope=0.1):
 # $$
 #
 # Write `mse(P, Y)`, which returns the loss and its gradient with respect to $P$.
-# If the two shapes differ, raise a `ValueError` instead: what NumPy would do with (N,) and (N, 1) is never what was meant.
+# If the two shapes differ, raise a `ValueError` instead: what NumPy would do with `(N,)` and `(N, 1)` is never what was meant.
 
 # %% solution="mse"
 def mse(P, Y):
-    """P, Y of one shape, (N,) or (N, C); returns the tuple (L, dP), a float and an array; ValueError if shapes differ."""
+    """P and Y are (N,) or (N, C), both the same.
+
+    Returns the tuple (L, dP), a float and an array of the shape of P.
+    Raises ValueError if the shapes differ.
+    """
     ### BEGIN SOLUTION
     if P.shape != Y.shape:
         raise ValueError(f"P is {P.shape} and Y is {Y.shape}")
@@ -361,11 +365,11 @@ def mse(P, Y):
 def mse(P, Y):
     if P.shape != Y.shape:
         raise ValueError("P and Y differ in shape")
-    L, dP = 0.0, np.zeros_like(P)
-    for n in range(len(P)):
-        L += np.sum((P[n] - Y[n]) ** 2) / len(P)
-        dP[n] += 2 * (P[n] - Y[n]) / len(P)
-    return L, dP
+    L, rows = 0.0, []
+    for prediction, target in zip(P, Y, strict=True):
+        L += np.sum((prediction - target) ** 2) / len(P)
+        rows.append(2 * (prediction - target) / len(P))
+    return L, np.array(rows)
 
 
 # %% [markdown] exercise="bce-with-logits"
@@ -392,7 +396,10 @@ def bce_by_definition(Z, Y):
 
 # %% solution="bce-with-logits"
 def bce_with_logits(Z, Y):
-    """Z, Y of one shape, (N,) or (N, C), each Y 0 or 1; returns the tuple (L, dZ), a float and an array like Z."""
+    """Z and Y are (N,) or (N, C), both the same; each Y is 0 or 1.
+
+    Returns the tuple (L, dZ), a float and an array of the shape of Z.
+    """
     ### BEGIN SOLUTION
     losses = np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z)))
     return np.sum(losses) / len(Z), (sigmoid(Z) - Y) / len(Z)
@@ -427,14 +434,14 @@ exercise.score()
 
 # %% mistake="derivative-twice" of="bce-with-logits"
 def bce_with_logits(Z, Y):
-    P = sigmoid(Z)
-    return np.sum(np.logaddexp(0, Z) - Y * Z) / len(Z), (P - Y) * P * (1 - P) / len(Z)
+    chance = sigmoid(Z)
+    return np.sum(np.logaddexp(0, Z) - Y * Z) / len(Z), (chance - Y) * chance * (1 - chance) / len(Z)
 
 
 # %% mistake="unstable-exp-log" of="bce-with-logits"
 def bce_with_logits(Z, Y):
-    P = sigmoid(Z)
-    return -np.sum(Y * np.log(P) + (1 - Y) * np.log(1 - P)) / len(Z), (P - Y) / len(Z)
+    chance = sigmoid(Z)
+    return -np.sum(Y * np.log(chance) + (1 - Y) * np.log(1 - chance)) / len(Z), (chance - Y) / len(Z)
 
 
 # %% mistake="unstable-exp-log" of="bce-with-logits" variant="overflow"
@@ -444,14 +451,14 @@ def bce_with_logits(Z, Y):
 
 # %% mistake="unstable-exp-log" of="bce-with-logits" variant="clipped"
 def bce_with_logits(Z, Y):
-    P = np.clip(sigmoid(Z), 1e-12, 1 - 1e-12)
-    return -np.sum(Y * np.log(P) + (1 - Y) * np.log(1 - P)) / len(Z), (P - Y) / len(Z)
+    chance = np.clip(sigmoid(Z), 1e-12, 1 - 1e-12)
+    return -np.sum(Y * np.log(chance) + (1 - Y) * np.log(1 - chance)) / len(Z), (chance - Y) / len(Z)
 
 
 # %% mistake="unstable-exp-log" of="bce-with-logits" variant="epsilon"
 def bce_with_logits(Z, Y):
-    P = sigmoid(Z)
-    return -np.sum(Y * np.log(P + 1e-15) + (1 - Y) * np.log(1 - P + 1e-15)) / len(Z), (P - Y) / len(Z)
+    chance = sigmoid(Z)
+    return -np.sum(Y * np.log(chance + 1e-15) + (1 - Y) * np.log(1 - chance + 1e-15)) / len(Z), (chance - Y) / len(Z)
 
 
 # %% mistake="unstable-exp-log" of="bce-with-logits" variant="gradient"
@@ -461,8 +468,8 @@ def bce_with_logits(Z, Y):
 
 # %% mistake="missing-activation-derivative" of="bce-with-logits"
 def bce_with_logits(Z, Y):
-    P = sigmoid(Z)
-    return np.sum(np.logaddexp(0, Z) - Y * Z) / len(Z), (-Y / P + (1 - Y) / (1 - P)) / len(Z)
+    chance = sigmoid(Z)
+    return np.sum(np.logaddexp(0, Z) - Y * Z) / len(Z), (-Y / chance + (1 - Y) / (1 - chance)) / len(Z)
 
 
 # %% mistake="sign" of="bce-with-logits"
@@ -525,7 +532,7 @@ def bce_with_logits(Z, Y):
 # ## Back through softmax
 #
 # Softmax turns a row of $C$ logits into $C$ probabilities.
-# You have the probabilities $P$, of shape (N, C), and the gradient `dP` of some loss with respect to each of them.
+# You have the probabilities $P$, of shape `(N, C)`, and the gradient `dP` of some loss with respect to each of them.
 #
 # Write `softmax_backward(dP, P)`, which returns the gradient with respect to the logits.
 # Each row is an example by itself.
@@ -539,7 +546,7 @@ def softmax(Z):
 
 # %% solution="softmax-backward"
 def softmax_backward(dP, P):
-    """dP and P = softmax(Z) are (N, C), a row for each example; returns dZ (N, C)."""
+    """dP and P = softmax(Z) are (N, C), as is dZ, which it returns."""
     ### BEGIN SOLUTION
     inner = np.sum(dP * P, axis=1, keepdims=True)
     return P * (dP - inner)
@@ -613,10 +620,8 @@ def softmax_backward(dP, P):
 
 # %% accepted="jacobian-of-each-row" of="softmax-backward"
 def softmax_backward(dP, P):
-    dZ = np.zeros_like(P)
-    for n, p in enumerate(P):
-        dZ[n] = (np.diag(p) - np.outer(p, p)) @ dP[n]
-    return dZ
+    rows = [(np.diag(p) - np.outer(p, p)) @ upstream for p, upstream in zip(P, dP, strict=True)]
+    return np.array(rows)
 
 
 # %% accepted="all-jacobians-at-once" of="softmax-backward"
@@ -641,7 +646,7 @@ def softmax_backward(dP, P):
 # %% [markdown] exercise="softmax-cross-entropy"
 # ## Softmax cross-entropy
 #
-# Logits $Z$ have shape (N, C), and the label $y_n$ is the right class of example $n$, a whole number from 0 to $C - 1$.
+# Logits $Z$ have shape `(N, C)`, and the label $y_n$ is the right class of example $n$, a whole number from 0 to $C - 1$.
 # The loss of an example is $-\log$ of the probability that softmax gives to its label, and $L$ is the mean over the examples.
 #
 # The cell below computes it by this definition, one example at a time.
@@ -660,7 +665,10 @@ def cross_entropy_by_definition(Z, y):
 
 # %% solution="softmax-cross-entropy"
 def softmax_cross_entropy(Z, y):
-    """Z (N, C) of floats, y (N,) of whole numbers; returns the tuple (L, dZ), a float and an array (N, C)."""
+    """Z is (N, C), y is (N,) and holds whole numbers.
+
+    Returns the tuple (L, dZ), a float and an array (N, C).
+    """
     ### BEGIN SOLUTION
     shifted = Z - Z.max(axis=1, keepdims=True)
     log_P = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
@@ -887,10 +895,9 @@ def softmax_cross_entropy(Z, y):
 def softmax_cross_entropy(Z, y):
     lse = np.logaddexp.reduce(Z, axis=1)
     chosen = np.take_along_axis(Z, y[:, None], axis=1)[:, 0]
-    dZ = softmax(Z)
-    np.subtract.at(dZ, (np.arange(len(Z)), y), 1.0)
-    dZ *= 1 / len(Z)
-    return (lse - chosen).mean(), dZ
+    rest = softmax(Z)
+    np.subtract.at(rest, (np.arange(len(Z)), y), 1.0)
+    return (lse - chosen).mean(), rest / len(Z)
 
 
 # %% [markdown] marked="shift-invariance" points=4
