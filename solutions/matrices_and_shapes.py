@@ -64,6 +64,11 @@ def affine_backward(dZ, X, W):
     return dZ @ W, X.T @ dZ, np.sum(dZ, axis=0)
 
 
+# %% mistake="weight-not-transposed" of="affine-backward" variant="in-front"
+def affine_backward(dZ, X, W):
+    return W @ dZ, X.T @ dZ, np.sum(dZ, axis=0)
+
+
 # %% mistake="gradient-transposed" of="affine-backward"
 def affine_backward(dZ, X, W):
     return dZ @ W.T, dZ.T @ X, np.sum(dZ, axis=0)
@@ -232,6 +237,11 @@ exercise.score()
 # %% mistake="broadcast-not-summed" of="unbroadcast"
 def unbroadcast(g, shape):
     return g
+
+
+# %% mistake="broadcast-not-summed" of="unbroadcast" variant="reshaped"
+def unbroadcast(g, shape):
+    return np.reshape(g, shape)
 
 
 # %% mistake="broadcast-not-summed" of="unbroadcast" variant="in-front-only"
@@ -511,6 +521,16 @@ def sum_backward(dY, X, axis, keepdims):
     return dY * np.ones(X.shape)
 
 
+# %% mistake="keepdims-dropped" of="reductions" variant="full"
+def sum_backward(dY, X, axis, keepdims):
+    return np.full_like(X, dY)
+
+
+# %% mistake="wrong-axis" of="reductions" variant="always-a-column"
+def sum_backward(dY, X, axis, keepdims):
+    return dY[:, None] * np.ones(X.shape)
+
+
 # %% mistake="keepdims-left" of="reductions"
 def sum_backward(dY, X, axis, keepdims):
     if axis is not None:
@@ -745,6 +765,28 @@ def dot_product_test(forward, backward, x):
     return bool(abs(rate - promised) <= 1e-6 * (abs(rate) + abs(promised)))
 
 
+# %% mistake="ones-upstream" of="dot-product-test" variant="direction"
+def dot_product_test(forward, backward, x):
+    step = 1e-5 * np.ones(x.shape)
+    weights = np.random.default_rng().normal(size=forward(x).shape)
+    rate = np.sum(weights * (forward(x + step) - forward(x - step))) / 2
+    found = backward(weights, x)
+    if np.shape(found) != x.shape:
+        return False
+    promised = np.sum(found * step)
+    return bool(abs(rate - promised) <= 1e-6 * (abs(rate) + abs(promised)))
+
+
+# %% mistake="absolute-tolerance" of="dot-product-test" variant="allclose"
+def dot_product_test(forward, backward, x):
+    generator = np.random.default_rng()
+    v = generator.normal(size=x.shape)
+    weights = generator.normal(size=forward(x).shape)
+    rate = np.sum(weights * (forward(x + 1e-5 * v) - forward(x - 1e-5 * v))) / 2e-5
+    found = backward(weights, x)
+    return np.shape(found) == x.shape and np.allclose(rate, np.sum(found * v))
+
+
 # %% mistake="absolute-tolerance" of="dot-product-test"
 def dot_product_test(forward, backward, x):
     generator = np.random.default_rng()
@@ -844,7 +886,10 @@ def dot_product_test(forward, backward, x):
 # For data $X$ `(N, D)`, weights $W$ `(D, H)` and targets $Y$ `(N, H)` let
 #
 # $$
-# L = \tfrac12 \lVert XW - Y \rVert^2 = \tfrac12 \sum_n \sum_j \Bigl( \sum_i X_{ni} W_{ij} - Y_{nj} \Bigr)^2 .
+# \begin{aligned}
+# L &= \tfrac12 \lVert XW - Y \rVert^2 \\
+# &= \tfrac12 \sum_n \sum_j \Bigl( \sum_i X_{ni} W_{ij} - Y_{nj} \Bigr)^2 .
+# \end{aligned}
 # $$
 #
 # Derive the gradient of $L$ with respect to $W$ in indices, one entry at a time.
