@@ -61,6 +61,8 @@ def read(root: Path, chapter: str) -> dict[str, Exercise]:
         between = order[order.index(entry["text"]) + 1 : order.index(answers[0])] if answers else []
         given = [_source(cells[i]) for i in between if cells[i]["cell_type"] == "code"]
         prompt = re.sub(r"\A\s*#+ +.+\n*", "", _source(cells[entry["text"]]))
+        # nbgrader's mark for the place of an answer, in a cell that a person marks.
+        prompt = prompt.removesuffix("YOUR ANSWER HERE").rstrip()
         start = [_source(cells[i]) for i in answers]
         found[name] = Exercise(
             name, entry["title"], entry["points"], prompt, "\n\n\n".join(given), "\n\n\n".join(start)
