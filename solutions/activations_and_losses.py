@@ -369,7 +369,7 @@ def mse(P, Y):
     for prediction, target in zip(P, Y, strict=True):
         L += np.sum((prediction - target) ** 2) / len(P)
         rows.append(2 * (prediction - target) / len(P))
-    return L, np.array(rows)
+    return L, np.stack(rows)
 
 
 # %% [markdown] exercise="bce-with-logits"
@@ -621,7 +621,7 @@ def softmax_backward(dP, P):
 # %% accepted="jacobian-of-each-row" of="softmax-backward"
 def softmax_backward(dP, P):
     rows = [(np.diag(p) - np.outer(p, p)) @ upstream for p, upstream in zip(P, dP, strict=True)]
-    return np.array(rows)
+    return np.stack(rows)
 
 
 # %% accepted="all-jacobians-at-once" of="softmax-backward"
