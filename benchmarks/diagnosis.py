@@ -53,7 +53,7 @@ def main(seeds: list[int]) -> None:
     rest = [(o.case.mistake, o.arrays) for o in found if not o.case.signature]
     placed = [o.located for o in found if o.located is not None]
 
-    print(f"{len(found)} wrong gradients, seeds {', '.join(map(str, seeds))}.")
+    print(f"{len(found)} wrong gradients, seed {', '.join(map(str, seeds))}.")
     confusion("On the exercise's own list, by fingerprint", listed)
     confusion("With a signature in the arrays, by recognisers", clear)
     confusion("With a signature, on degenerate fixtures (N = 1, square matrices, scalars, at a kink)", poor)
