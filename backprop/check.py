@@ -39,7 +39,7 @@ __all__ = [
     "complex_step", "noise_level", "ridders",
 ]  # fmt: skip
 
-EXTENDED = np.finfo(np.longdouble).eps < np.finfo(float).eps  # not so on ARM nor in a browser
+EXTENDED = bool(np.finfo(np.longdouble).eps < np.finfo(float).eps)  # not so on ARM nor in a browser
 METHODS = ("auto", "complex", "extended", "ridders")
 ENTRIES = 2000  # in mode "screen", look at no more entries than this of one array
 SAMPLE = 32  # in a bigger array, stop when this many entries are found wrong
@@ -522,7 +522,7 @@ def _ask_again(loss, grad, answer, before):
 
 
 def _own_noise(loss, grad, answer, rng):
-    """dict name -> how much the gradient under test moves when the parameters move by an ulp or two."""
+    """dict name -> array: how much each entry under test moves when the parameters move by an ulp or two."""
     eps = _eps(*answer.gradient.values(), *answer.place.values())
     moved = {name: _nudge(value, rng, eps) for name, value in answer.place.items()}
     other = _Answer(moved)
@@ -531,9 +531,13 @@ def _own_noise(loss, grad, answer, rng):
     noise = {}
     for name in answer.usable & other.usable:
         ours = answer.gradient[name]
-        spread = np.abs(other.gradient[name] - ours).max(initial=0)
-        # A spread beyond this is not rounding: an ulp has carried us over a kink.
-        noise[name] = min(spread, np.sqrt(_eps(ours, answer.place[name])) * np.abs(ours).max(initial=0))
+        if ours.size:
+            spread, size = np.abs(other.gradient[name] - ours), np.abs(ours)
+            # An entry may stay where it is by chance: it is as noisy as the others, in proportion to its size.
+            typical = np.nanmedian((spread / size).flat[:: 1 + spread.size // 1000])
+            # A spread beyond this is not rounding: an ulp has carried us over a kink.
+            most = min(spread.max(), np.sqrt(_eps(ours, answer.place[name])) * size.max())
+            noise[name] = np.fmin(np.fmax(spread, 4 * typical * size), most)
     return noise
 
 
@@ -681,6 +685,11 @@ class _Oracle:
         move *= 2 * self.relative.get(name, self.scale[name])
         return move
 
+    def natural(self, name):
+        """The size of each entry of an array; that of the largest where an entry is 0."""
+        value = np.abs(self.double[name])
+        return np.where(value == 0, self.scale[name], value)
+
     def random_slope(self, names):
         """(moves, value, bound, jump) along a random direction through these arrays, by real differences."""
         moves = {name: self.random_move(name) for name in names}
@@ -691,8 +700,7 @@ class _Oracle:
         # f has no value so far out: from now on each entry moves in proportion to itself.
         self.noise = None
         for name in names:
-            value = np.abs(self.double[name])
-            self.relative[name] = np.where(value == 0, self.scale[name], value)
+            self.relative[name] = self.natural(name)
         moves = {name: self.random_move(name) for name in names}
         return moves, *self.real_slope(moves)
 
@@ -894,11 +902,12 @@ class _Judge:
         self.claim = {name: answer.gradient[name].astype(float, copy=False) for name in self.names}
         self.eps = {name: _eps(answer.gradient[name], answer.place[name]) for name in self.names}
         self.rtol = {name: max(rtol, 250 * self.eps[name]) for name in self.names}
-        self.size = {name: oracle.scale[name] * _norm(self.claim[name]) for name in self.names}
+        self.size = {name: _norm(self.claim[name] * oracle.natural(name)) for name in self.names}
         self.total = math.hypot(*self.size.values())
-        noise = {name: max(a.noise.get(name, 0.0) for a in answers) for name in self.names}
+        floor = 16 * np.finfo(float).eps * self.total
         self.noise = {
-            name: 10 * noise[name] + 16 * np.finfo(float).eps * self.total / max(oracle.scale[name], 1.0)
+            name: 10 * functools.reduce(np.maximum, [a.noise[name] for a in answers if name in a.noise], 0.0)
+            + floor / max(oracle.scale[name], 1.0)
             for name in self.names
         }
         self.numeric = {name: np.full(value.shape, np.nan) for name, value in answer.place.items()}
@@ -945,9 +954,9 @@ class _Judge:
         """A complex step may be as long as one likes: let every array weigh about the same by its own account."""
         moves = {}
         for name in group:
-            weight = self.total / self.size[name] if len(group) > 1 else 1.0
             moves[name] = self.oracle.random_move(name)
-            moves[name] *= weight * self.oracle.rng.uniform(0.5, 1.5)
+            if len(group) > 1:
+                moves[name] *= self.total / self.size[name] * self.oracle.rng.uniform(0.5, 1.5)
         expected, slack, _ = self._expect(moves)
         return abs(self.oracle.complex_slope(moves) - expected) <= slack
 
@@ -971,7 +980,8 @@ class _Judge:
         loss, here = self.oracle.loss, self.oracle.double
         further = loss.probe(here | {name: here[name] + move for name, move in moves.items()})
         unit = np.nanmax([self.total, abs(loss.probe(here)), abs(further - loss.probe(here))])
-        return part <= 1e-12 * unit and bound <= 1e-9 * unit
+        [name] = moves
+        return part <= 16 * self.eps[name] * unit and bound <= 1e-9 * unit
 
     def _expect(self, moves):
         """What the gradient under test says of moves: value, its rounding noise, and each array's share by size."""
@@ -980,7 +990,7 @@ class _Judge:
             terms = self.claim[name] * move
             parts[name] = _norm(terms)
             value += terms.sum()
-            slack += 64 * self.eps[name] * parts[name] + self.noise[name] * _norm(move)
+            slack += 64 * self.eps[name] * parts[name] + _norm(self.noise[name] * move)
         return value, slack, parts
 
     # -- entry by entry
