@@ -258,13 +258,12 @@ def first_table():
 #
 # $$
 # \begin{aligned}
-# Z_1 &= X W_1 + \mathbf b_1, & A_1 &= \tanh(Z_1), \\
-# Z_2 &= A_1 W_2 + \mathbf b_2, & P &= \operatorname{softmax}(Z_2)
+# Z_1 &= X W_1 + \mathbf b_1, \qquad A_1 = \tanh(Z_1) \\
+# Z_2 &= A_1 W_2 + \mathbf b_2 \\
+# P &= \operatorname{softmax}(Z_2) \\
+# L &= -\frac 1 N \sum_n \log P_{n, y_n} \\
+# &\quad + \frac \lambda 2 \Bigl(\sum_{ij} W_{1,ij}^2 + \sum_{jk} W_{2,jk}^2\Bigr)
 # \end{aligned}
-# $$
-#
-# $$
-# L = -\frac 1 N \sum_n \log P_{n, y_n} + \frac \lambda 2 \Bigl(\sum_{ij} W_{1,ij}^2 + \sum_{jk} W_{2,jk}^2\Bigr)
 # $$
 #
 # Softmax runs along each row; `y[n]` is the number of the right class of example $n$.
