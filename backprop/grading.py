@@ -173,7 +173,7 @@ class Exercise:
             else:
                 pair = f"(L, {', '.join(filter(None, labels.values()))})"
                 message = f"{function}: expected a tuple {pair}, got {_kind(value)}."
-                answer = Answer(finding=Finding("wrong-shape", "", message))
+                answer = Answer(finding=Finding("", "", message))
         named = None if answer.finding else self._named(value, labels)
         outputs = named and {labels[k]: v for k, v in named.items()}
         self._remember(function, case, answer, {**outputs, "L": L} if outputs and with_loss else outputs)
@@ -286,8 +286,12 @@ class Exercise:
         """`function(*args)` raises `error`; `message` says in one line what is wrong where it does not."""
         part = self._part(function, error.__name__, weight)
         answer = self._call(function, args)
-        if not isinstance(answer.error, error):
-            self._fail([part], answer.finding or Finding(mistake, "", f"{function}: {message}"))
+        if isinstance(answer.error, error):
+            return
+        finding = answer.finding or Finding(mistake, "", f"{function}: {message}")
+        if answer.error:
+            finding = Finding("", "", f"{function} raised {type(answer.error).__name__}, expected {error.__name__}.")
+        self._fail([part], finding)
 
     def holds(self, function: str, args: Sequence, judge: Callable, *, case: Any, weight: float = 1.0) -> None:
         """`judge(function(*args))` finds nothing wrong, where more than one answer is right.
@@ -297,7 +301,10 @@ class Exercise:
         part = self._part(function, "", weight)
         answer = self._call(function, args)
         self._remember(function, case, answer, None)
-        fault = None if answer.finding else judge(answer.value)
+        try:
+            fault = None if answer.finding else judge(answer.value)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            fault = f"its result can't be judged: {_where(error)}", ""
         if answer.finding or fault:
             self._fail([part], answer.finding or Finding(fault[1], "", f"{function}: {fault[0]}"))
 
@@ -393,7 +400,7 @@ class Exercise:
     def _quiet(self, function: str):
         """Honest code may print or warn; on stderr either would cost the question."""
         sink = io.StringIO()
-        with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
+        with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
             warnings.simplefilter("always")
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
                 yield
@@ -505,9 +512,12 @@ class Exercise:
         return remarks
 
     def _known_mistakes(self, part: Part) -> list[str]:
-        """The known wrong answers that give what this part gave, in every visible case."""
+        """The known wrong answers that give what this part gave, in every visible case.
+
+        Of several, those that agree in the function's other outputs too.
+        """
         seen = self.seen.get(part.function, {})
-        names = []
+        names, throughout = [], []
         for mistake, functions in self._known.items():
             cases = functions.get(part.function, {})
             asked = [c for c in cases if c in seen]
@@ -518,7 +528,10 @@ class Exercise:
             pairs = [pair for pair in pairs if pair != (None, None)]
             if pairs and all(a is not None and b is not None and matches(a, b) for a, b in pairs):
                 names.append(mistake.split("/")[0])
-        return list(dict.fromkeys(names))
+                wrong = [(seen[c].get(name), print_) for c in cases if c in seen for name, print_ in cases[c].items()]
+                if all(a is not None and matches(a, b) for a, b in wrong):
+                    throughout.append(names[-1])
+        return list(dict.fromkeys(throughout or names))
 
 
 @dataclass(frozen=True)
@@ -661,7 +674,12 @@ def _consumers(forward: Mapping[str, Callable], values: Mapping, name: str) -> l
 
 
 def _kind(value: Any) -> str:
-    return f"a tuple of {len(value)}" if isinstance(value, tuple) else f"a {type(value).__name__}"
+    """What was returned, in a student's words."""
+    if isinstance(value, (tuple, list)):
+        return f"{len(value)} values"
+    if isinstance(value, (int, float, np.number, np.ndarray)):
+        return "one array" if np.ndim(value) else "one number"
+    return f"a {type(value).__name__}"
 
 
 def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
