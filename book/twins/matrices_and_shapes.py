@@ -32,7 +32,7 @@ def matrices_dw_entry(X, dZ):
 
 @twin(layer, "dL/dW")
 def matrices_dw(X, dZ):
-    return X.T @ dZ
+    return np.einsum("in,nj->ij", X.T, dZ)
 
 
 @twin(layer, "dZ/dX")
@@ -48,7 +48,7 @@ def matrices_dx_entry(W, dZ):
 
 @twin(layer, "dL/dX")
 def matrices_dx(W, dZ):
-    return dZ @ W.T
+    return np.einsum("nj,ji->ni", dZ, W.T)
 
 
 @twin(layer, "dL/db")
@@ -93,7 +93,7 @@ product = model(A="NH", B="NH", G="NH", C=lambda A, B: A * B, L=lambda G, C: np.
 
 @twin(product, "dL/dA", "dL/dB")
 def matrices_product(A, B, dC):
-    return dC * B, dC * A
+    return B * dC, A * dC
 
 
 def reduced(by):
