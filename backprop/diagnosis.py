@@ -842,6 +842,14 @@ _CHAIN_RULE = _family(
         "Change the line of the first wrong gradient: its right side must use the gradient of the value it flows into.",
     ),
     (
+        "local-slope-forgotten",
+        "blame_seasoning_and_clues",
+        "The chain stops one step early: multiply by the slope of this line too.",
+        "Look at the last step of the way back, from a result to the number that went into it.",
+        "This is how the loss moves with the result of a line, and not yet with what went into the line.",
+        "Multiply by one factor more: how far the result moves when the number you ask about moves by one.",
+    ),
+    (
         "derivative-twice",
         "activations_and_losses",
         "The slope of the activation is in there twice: the gradient of the fused loss holds it already.",
