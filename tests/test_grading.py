@@ -62,7 +62,7 @@ def test_wrong_answer_gets_two_lines(capsys):
         (lambda x: [np.sum(x**3), {"dx": 3 * x**2}], 6.0, "right"),
         (lambda x: (np.mean(x**3), 3 * x**2), 3.0, "cube_grad: L: yours"),
         (lambda x: (np.sum(x**3), x**2), 3.0, "cube_grad: dx"),
-        (lambda x: np.sum(x**3), 0.0, "cube_grad: expected a tuple (L, dx), got a float64."),
+        (lambda x: np.sum(x**3), 0.0, "cube_grad: expected a tuple (L, dx), got one number."),
     ],
     ids=["tuple", "dict", "wrong loss", "wrong gradient", "loss alone"],
 )
@@ -107,12 +107,30 @@ def test_a_known_mistake_that_stops_in_one_case_is_named_in_both(capsys):
     assert "in your line `result = x @ np.eye(3)`" in text and "[sign]" in text
 
 
+def test_of_two_known_mistakes_the_one_that_agrees_in_all_outputs_is_named(capsys):
+    far = {"far": grading.fingerprint(np.inf)}
+    both = {"f": {"1": {"L": grading.fingerprint(-2.0)}, "2": far}}
+    checks = grading.Assignment("test", {"f": lambda x: (x, np.inf) if x > 5 else (x, -x)})
+    checks.load({"two": 2.0}, {"two": {"softmax-wrong-axis": both, "unstable-exp-log": {"f": {"1": {}, "2": far}}}})
+    exercise = checks.exercise("two")
+    exercise.value("f", [2.0], {"L": 2.0, "dL": -2.0}, case=1)
+    exercise.value("f", [9.0], {"near": 9.0, "far": 9.0}, case=2)
+    text = shown(exercise, capsys)[1]
+    assert "[unstable-exp-log]" in text and "softmax-wrong-axis" not in text
+
+
+def test_a_number_that_rounds_to_zero_is_no_news(capsys):
+    exercise = grading.Assignment("test", {"f": lambda x: np.exp(-x)}).exercise("tiny")
+    exercise.value("f", [np.array([1000.0, 0.0])], np.array([0.0, 1.0]), case=1)
+    assert shown(exercise, capsys)[1] == "tiny: right, 1 of 1 points\n"
+
+
 @pytest.mark.parametrize(
     ("answer", "points", "said"),
     [
         (lambda a: np.zeros(2) + np.zeros(3), 1.0, "right"),
         (lambda a: a, 0.0, "f: takes anything.\n[column-against-row]"),
-        (lambda a: a["key"], 0.0, "f stopped: IndexError"),
+        (lambda a: a["key"], 0.0, "f raised IndexError, expected ValueError."),
         (None, 0.0, "f is not defined"),
     ],
     ids=["refuses", "accepts", "stops at something else", "unwritten"],
@@ -358,7 +376,7 @@ def whole(answer):
 
 
 def backward(w, x, slip=None):
-    u, v, a = w * x, w + x, np.tanh(w * x)
+    v, a = w + x, np.tanh(w * x)
     grads = {"dv": a, "da": v}
     grads["du"] = grads["da"] * (1 if slip == "du" else 1 - a**2)
     grads["dw"] = grads["du"] * x + (0 if slip == "dw" else grads["dv"])
