@@ -221,7 +221,8 @@ def squeeze(text):
 def pieces(code):
     """The lines of some code that would give it away, and the whole of it, without white space or comments."""
     lines = [squeeze(re.sub(r"(^|\s)#.*", "", line)) for line in code.splitlines()]
-    return {piece for piece in [*lines, "".join(lines)] if len(piece) >= TELLING}
+    # A line of one word, "return values", says nothing.
+    return {piece for piece in [*lines, "".join(lines)] if len(piece) >= TELLING and not re.fullmatch(r"\w+", piece)}
 
 
 def secrets(source):
