@@ -190,6 +190,12 @@ def attend_backward(dY, Q, K, V):
     return dE @ K, dE.T @ Q, S.T @ dY
 
 
+def clipped(gradient):
+    """Clipped at half of its largest entry and a little less than its second largest."""
+    limit = min(np.abs(gradient).max() / 2, 0.9 * np.sort(np.abs(gradient), axis=None)[-2])
+    return np.clip(gradient, -limit, limit)
+
+
 def affine_rows(**change):
     """Wrong backward passes of X @ W + b, each with one of the three gradients replaced."""
     right = {
@@ -200,7 +206,7 @@ def affine_rows(**change):
     return lambda g, X, W, b: {name: (right | change)[name](g, X, W, b) for name in right}
 
 
-vector, matrix, square = {"z": (7,)}, {"X": (N, D)}, {"X": (N, N), "W": (N, N), "b": (N,)}
+vector, matrix, square = {"z": (20,)}, {"X": (N, D)}, {"X": (N, N), "W": (N, N), "b": (N,)}
 dense = {"X": (N, D), "W": (D, H), "b": (H,)}
 
 # mistake, shapes of the inputs, forward, wrong backward; a second id where the two cannot be told apart
@@ -231,7 +237,7 @@ LAYERS = [
     ("wrong-axis", square, affine, affine_rows(b=lambda g, X, W, b: g.sum(axis=1))),
     ("last-example-only", dense, affine, affine_rows(W=lambda g, X, W, b: np.outer(X[-1], g[-1]))),
     ("sign", dense, affine, affine_rows(W=lambda g, X, W, b: -X.T @ g)),
-    ("clipped", dense, affine, affine_rows(W=lambda g, X, W, b: np.clip(X.T @ g, -0.8, 0.8))),
+    ("clipped", dense, affine, affine_rows(W=lambda g, X, W, b: clipped(X.T @ g))),
     ("wrong-dtype", dense, affine, affine_rows(W=lambda g, X, W, b: np.trunc(X.T @ g))),
     ("zeros", dense, affine, affine_rows(X=lambda g, X, W, b: np.zeros_like(X))),
     ("broadcast-not-summed", matrix | {"s": (D,)}, lambda X, s: X * s, lambda g, X, s: (g * s, g * X)),
@@ -259,7 +265,8 @@ LAYERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [SEED, SEED + 1])
+# Fixed seeds: on a fixture this small, now and then two mistakes do coincide.
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     ("row", "mistakes"), [pytest.param(row, set(row[0].split()), id=f"{k}-{row[0]}") for k, row in enumerate(LAYERS)]
 )
