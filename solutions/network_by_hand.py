@@ -613,6 +613,20 @@ def mlp_backward(params, cache, y, lam):
     return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
 
 
+# %% mistake="stale-cache" of="mlp-backward"
+def mlp_backward(params, cache, y, lam):
+    N, W1, W2 = len(y), params["W1"], params["W2"]
+    cache = vars(mlp_backward).setdefault("kept", cache)
+    X, Z1, A1, P = (cache[name] for name in ["X", "Z1", "A1", "P"])
+    dZ2 = P.copy()
+    dZ2[np.arange(N), y] -= 1
+    dZ2 = dZ2 / N
+    dW2, db2, dA1 = A1.T @ dZ2 + lam * W2, dZ2.sum(axis=0), dZ2 @ W2.T
+    dZ1 = dA1 * (1 - A1**2)
+    dW1, db1, dX = X.T @ dZ1 + lam * W1, dZ1.sum(axis=0), dZ1 @ W1.T
+    return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
+
+
 # %% mistake="weight-not-transposed" of="mlp-backward"
 def mlp_backward(params, cache, y, lam):
     N, W1, W2 = len(y), params["W1"], params["W2"]
