@@ -181,5 +181,6 @@ def draw_jacobian(J, unit, rows, columns):
               MUTED, align="left")  # fmt: skip
         label(ax, left + side * (i + 0.5), edges_y[-1] + 16,
               f"= {number(float(np.round(scaled[:, i].sum(), 9)) + 0.0)}", MUTED)  # fmt: skip
-    label(ax, left + side * size / 2, edges_y[-1] + 44, "every row and every column adds to zero", MUTED)
+    if np.allclose(J.sum(axis=0), 0) and np.allclose(J.sum(axis=1), 0):
+        label(ax, left + side * size / 2, edges_y[-1] + 44, "every row and every column adds to zero", MUTED)
     return figure
