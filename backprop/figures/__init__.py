@@ -13,6 +13,7 @@ It is drawn in the role colours below, and `show` turns each of them into a CSS 
     text       number(v)                    four significant figures, a true minus sign
                text_width(text, size)       CSS pixels, in the widest font that a page is likely to have
     code       read_lines(function)         the assignments of a forward or backward pass, with their operands
+    frames     show_steps(frames)           several `show`s of one thing, one at a time, stepped with the arrow keys
     figures    draw_magnifier draw_table draw_circuit draw_counts, which serve several chapters;
                those of one chapter alone are in the module of its name, backprop/figures/<chapter>.py
 
@@ -149,6 +150,40 @@ def show(figure, *, alt, caption=None, narrow=None):
     layout = "margin: 1.5em 0; padding: 0; text-align: center"
     markup = f'{style}<figure class="bp-figure" id="{name}" style="{layout}">{body}</figure>'
     return Shown(markup, _png(figure), alt)
+
+
+def show_steps(frames, *, title):
+    """Frames of one story, one at a time: `frames` are `Shown`s, `title` says what they tell.
+
+    Radio buttons choose the frame, so that the arrow keys step and no script is needed.
+    Where the style is not understood all frames stand below each other.
+    """
+    if not title or not title.strip():
+        raise ValueError("title is empty: say what the frames tell")
+    count = len(frames)
+    bodies = [f'<div class="bp-step">{frame._repr_html_()}</div>' for frame in frames]
+    name = "bp-" + hashlib.sha256("".join(bodies).encode()).hexdigest()[:10]
+    choices = [
+        f'<label><input type="radio" name="{name}" value="{k}" aria-label="{k} of {count}"'
+        f"{' checked' if k == 1 else ''}>{k}</label>"
+        for k in range(1, count + 1)
+    ] + [f'<label><input type="radio" name="{name}" value="all">all</label>']
+    hidden = ",".join(
+        f'#{name}:has([value="{k}"]:checked)>.bp-step:not(.bp-step-{k})' for k in range(1, count + 1)
+    )
+    style = (
+        f"@media screen{{{hidden}{{display:none}}}}"
+        f"#{name}{{margin:1.5em 0;padding:.5em 1em;border:1px solid {CSS[GRID]};border-radius:6px;min-width:0}}"
+        f"#{name}>legend{{float:none;width:auto;margin:0;padding:0 .5em;font-size:1em}}"
+        f"#{name} label{{display:inline-block;padding:.35em .9em .35em 0;cursor:pointer}}"
+        f"#{name} input{{margin-right:.35em}}"
+    )
+    bodies = [body.replace('"bp-step"', f'"bp-step bp-step-{k}"', 1) for k, body in enumerate(bodies, 1)]
+    markup = (
+        f'<style>{style}</style><fieldset id="{name}"><legend>{html.escape(title)}</legend>'
+        f"<div>{''.join(choices)}</div>{''.join(bodies)}</fieldset>"
+    )
+    return Shown(markup, frames[-1]._png, f"{title}: {' '.join(frame._alt for frame in frames)}")
 
 
 def _width(figure):
