@@ -298,9 +298,9 @@ class Exercise:
 
         It returns None, or a pair: what is wrong in one line, and the id of the mistake ("" for none).
         """
-        part = self._part(function, "", weight)
+        part = self._part(function, "result", weight)
         answer = self._call(function, args)
-        self._remember(function, case, answer, None)
+        self._remember(function, case, answer, None if answer.finding else {"result": answer.value})
         try:
             fault = None if answer.finding else judge(answer.value)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
