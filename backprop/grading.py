@@ -386,6 +386,7 @@ class Exercise:
             return Answer(finding=_unwritten(function, f"is a {type(f).__name__}, not a function"))
         args = tuple(float(a) if isinstance(a, np.ndarray) and a.ndim == 0 else copy.deepcopy(a) for a in args)
         try:
+            before = [array.tobytes() for array in _arrays(args)]
             with self._quiet(function), self._counting(function, watch, args):
                 value = via(f, *args) if via else f(*args)
         except NotImplementedError as error:
@@ -394,6 +395,9 @@ class Exercise:
             return Answer(finding=Finding("", "", f"{function} stopped: {_where(error)}"), error=error)
         if value is None:
             return Answer(finding=Finding("none-returned", "", f"{function} returned None, expected its result."))
+        if before != [array.tobytes() for array in _arrays(args)]:
+            # Right numbers stay right, and a cache may be its backward pass's to use up.
+            self._note(f"[input-mutated] {function} changed an array that it was given (this costs nothing).")
         return Answer(value)
 
     @contextlib.contextmanager
@@ -591,6 +595,15 @@ class Feedback:
             paragraphs.append(folded)
         paragraphs += [f"<p><em>{html.escape(note)}</em></p>" for note in self.notes]
         return f'<div class="feedback">{"".join(paragraphs)}</div>'
+
+
+def _arrays(value: Any) -> list[np.ndarray]:
+    """The arrays of numbers in a nest of tuples, lists and dicts."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return [array for part in value for array in _arrays(part)] if isinstance(value, (tuple, list)) else []
 
 
 def _show(feedback: Feedback) -> None:

@@ -269,14 +269,14 @@ def test_every_other_answer_is_told_what_it_is(answer, line, capsys):
     assert "Traceback" not in text
 
 
-def test_mutating_the_input_is_seen_and_harms_nobody(capsys):
+def test_changing_an_input_in_place_is_told_and_costs_nothing(capsys):
     def greedy(x):
         x *= 2
         return 3 * (x / 2) ** 2
 
     points, text = shown(graded(greedy)[1], capsys)
-    assert points in (0.0, 6.0)
-    assert points == 6.0 or "[input-mutated]" in text
+    assert points == 6.0
+    assert "[input-mutated] cube_grad changed an array that it was given (this costs nothing)" in text
 
 
 def test_wrong_line_of_the_student_is_quoted(tmp_path, capsys):
