@@ -45,6 +45,7 @@ ENTRIES = 2000  # in mode "screen", look at no more entries than this of one arr
 SAMPLE = 32  # in a bigger array, stop when this many entries are found wrong
 VISIBLE = 1e-6  # an array is heard in a chorus when its part is at least this share of the whole
 NOWHERE = np.complex128(complex(np.nan, np.nan))  # the value of f where it has none, also to a complex step
+BLUNT = 4  # how many directions to try where rounding is not far below the derivative
 WIDE = 1e-3  # a bound wider than this share of the gradient decides nothing
 
 
@@ -249,7 +250,7 @@ def ridders(phi, noise, start=0.05, levels=16):
     for level in range(levels):
         h = start / 4.0**level
         right, left = phi(h), phi(-h)
-        rounding = 4 * max(noise, _rounding_of(right), _rounding_of(left)) / h
+        rounding = 4 * max(noise, _rounding_of(right - centre), _rounding_of(left - centre)) / h
         if not (np.isfinite(right) and np.isfinite(left)):
             above, jumps = [], []
             continue
@@ -270,9 +271,9 @@ def ridders(phi, noise, start=0.05, levels=16):
     return value, bound + (0.0 if jump else unseen_jump / 2), jump
 
 
-def _rounding_of(value):
-    """Half the distance to the next number: the least noise that a computed value can have."""
-    return 0.5 * np.finfo(value.dtype).eps * abs(value)
+def _rounding_of(change):
+    """The noise that comes with a change of the loss: near a minimum, more than there is at the minimum itself."""
+    return 16 * np.finfo(change.dtype).eps * abs(change)
 
 
 def _lasting_jump(jumps, rounding, small):
@@ -399,23 +400,30 @@ class _Answer:
     usable: set = field(default_factory=set)
     findings: list = field(default_factory=list)
     error: BaseException | None = None
-    noise: dict = field(default_factory=dict)
 
 
 class _Mutated(Exception):
     """The function under test changed what it was given."""
 
 
-def _ask(loss, grad, place, rng, again):
+def _ask(loss, grad, place):
     """Call f and grad at place and look at all that can be seen without numbers to compare with."""
     answer = _Answer(place)
     before = loss.value(place)
     _call(loss, grad, answer)
-    if again and not answer.findings:
-        _ask_again(loss, grad, answer, before)
     if not answer.findings:
-        answer.noise = _own_noise(loss, grad, answer, rng)
+        _ask_again(loss, grad, answer, before)
     return answer
+
+
+def _ask_nearby(loss, grad, params, rng):
+    """The same at another place, away from kinks, zeros and earlier answers; None if f has no value around here."""
+    for size in (0.3, 1e-2, 1e-4):
+        answer = _Answer({name: _jitter(value, size, rng) for name, value in params.items()})
+        if np.isfinite(loss.probe(answer.place)):
+            _call(loss, grad, answer)
+            return answer
+    return None
 
 
 def _call(loss, grad, answer):
@@ -431,7 +439,7 @@ def _call(loss, grad, answer):
         return
     answer.result = _copy(result)
     for name, value in answer.place.items():
-        if name not in given or not _identical(np.asarray(given[name]), value):
+        if name not in given or not np.array_equal(given[name], value):
             answer.findings.append(Finding("input-mutated", name, f"{name} was changed in place: work on a copy."))
     answer.gradient, answer.usable, findings = _read_gradient(answer.result, answer.place)
     answer.findings += findings
@@ -465,8 +473,8 @@ def _read_gradient(result, place):
         array, complaint = _read_array(name, result[name], value)
         if array is not None:
             gradient[name] = array
-            if array.shape == value.shape and np.isfinite(array).all():
-                usable.add(name)
+        if complaint is None or (array is not None and complaint.id == "wrong-dtype"):
+            usable.add(name)
         findings += [complaint] if complaint else []
     return gradient, usable, findings
 
@@ -488,8 +496,9 @@ def _read_array(name, value, param):
         return floats, Finding("wrong-shape", name, f"d{name}: shape {array.shape}, expected {param.shape}.")
     if array.dtype.kind != "f" and not exact_int:
         return floats, Finding("wrong-dtype", name, f"d{name} holds {array.dtype}, expected floats.")
-    bad = ~np.isfinite(floats)
-    if bad.any():
+    finite = np.isfinite(floats)
+    if not finite.all():
+        bad = ~finite
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         message = f"d{name}: {_count(bad.sum(), bad.size)} not finite, the first is {floats[first]}{_at(first)}."
         return floats, Finding("not-finite", name, message)
@@ -510,8 +519,10 @@ def _ask_again(loss, grad, answer, before):
         answer.error = second.error
         return
     for name, first in answer.gradient.items():
-        slack = 1e3 * _eps(first) * np.abs(first).max(initial=0)
-        if np.abs(second.gradient[name] - first).max(initial=0) <= slack:
+        if np.array_equal(second.gradient[name], first):
+            continue
+        slack = 1e3 * _eps(first) * np.abs(first).max()
+        if np.abs(second.gradient[name] - first).max() <= slack:
             continue
         if np.abs(second.gradient[name] - 2 * first).max() <= 2 * slack:
             message = f"d{name}: the second call gives twice the first: it adds to what the first one left."
@@ -523,48 +534,66 @@ def _ask_again(loss, grad, answer, before):
 
 def _own_noise(loss, grad, answer, rng):
     """dict name -> array: how much each entry under test moves when the parameters move by an ulp or two."""
+    noise = {name: np.zeros(answer.place[name].shape) for name in answer.usable}
     eps = _eps(*answer.gradient.values(), *answer.place.values())
-    moved = {name: _nudge(value, rng, eps) for name, value in answer.place.items()}
-    other = _Answer(moved)
-    loss.probe(moved)
-    _call(loss, grad, other)
-    noise = {}
-    for name in answer.usable & other.usable:
-        ours = answer.gradient[name]
-        if ours.size:
-            spread, size = np.abs(other.gradient[name] - ours), np.abs(ours)
-            # An entry may stay where it is by chance: it is as noisy as the others, in proportion to its size.
-            typical = np.nanmedian((spread / size).flat[:: 1 + spread.size // 1000])
-            # A spread beyond this is not rounding: an ulp has carried us over a kink.
-            most = min(spread.max(), np.sqrt(_eps(ours, answer.place[name])) * size.max())
-            noise[name] = np.fmin(np.fmax(spread, 4 * typical * size), most)
+    for _ in range(2):
+        moved = _Answer({name: _nudge(value, rng, eps) for name, value in answer.place.items()})
+        loss.probe(moved.place)
+        _call(loss, grad, moved)
+        for name in answer.usable & moved.usable:
+            if answer.place[name].size:
+                spread = _spread(answer.gradient[name], moved.gradient[name], eps)
+                noise[name] = np.maximum(noise[name], spread)
     return noise
 
 
+def _spread(ours, other, eps):
+    spread, size = np.abs(other - ours), np.abs(ours)
+    # An entry may stay where it is by chance: it is as noisy as the others, in proportion to its size.
+    typical = np.nanmedian((spread / size).flat[:: 1 + spread.size // 1000])
+    # A spread beyond this is not rounding: an ulp has carried us over a kink.
+    most = min(spread.max(), np.sqrt(eps) * (size.max() or np.inf))
+    return np.fmin(np.fmax(spread, 4 * typical * size), most)
+
+
 def _nudge(value, rng, eps):
-    return (value * (1 + eps * rng.integers(-2, 3, value.shape))).astype(value.dtype)
+    factor = rng.random(value.shape)
+    factor -= 0.5
+    factor *= 4 * eps
+    factor += 1
+    return (value * factor).astype(value.dtype, copy=False)
 
 
-def _jitter(place, loss, rng):
-    """A place nearby, away from the kinks, zeros and special values of this one; None if f has no value there."""
-    for size in (0.3, 1e-2, 1e-4):
-        other = {}
-        for name, value in place.items():
-            step = size * rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1, 1], value.shape)
-            other[name] = np.where(value == 0, step * _scale(value), value * (1 + step)).astype(value.dtype)
-        if np.isfinite(loss.probe(other)):
-            return other
-    return None
+def _jitter(value, size, rng):
+    step = rng.uniform(-size, size, value.shape)
+    step *= _natural(value)
+    return (value + step).astype(value.dtype, copy=False)
 
 
 def _scale(value):
     """The natural size of a step in an array: its largest entry, or 1 where all are 0."""
-    return float(np.abs(value).max(initial=0)) or 1.0
+    return float(max(value.max(initial=0), -value.min(initial=0))) or 1.0
+
+
+def _natural(value):
+    """The size of each entry of an array, signs aside; that of the largest where an entry is 0."""
+    return value if value.all() else np.where(value == 0, _scale(value), value)
+
+
+def _shift(value, t, move):
+    """value + t * move; for an imaginary t without the products by 0 that complex arithmetic would do."""
+    if not isinstance(t, complex) or value.dtype != float:
+        return np.asarray(value + t * move)
+    shifted = np.empty(value.shape, dtype=complex)
+    shifted.real = value
+    np.multiply(move, t.imag, out=shifted.imag)
+    return shifted
 
 
 def _norm(array):
     # np.linalg.norm would start BLAS threads, which cost milliseconds on a busy machine.
-    return math.sqrt(np.square(array).sum())
+    flat = array.ravel()
+    return math.sqrt(np.einsum("i,i->", flat, flat))
 
 
 def _eps(*arrays):
@@ -685,11 +714,6 @@ class _Oracle:
         move *= 2 * self.relative.get(name, self.scale[name])
         return move
 
-    def natural(self, name):
-        """The size of each entry of an array; that of the largest where an entry is 0."""
-        value = np.abs(self.double[name])
-        return np.where(value == 0, self.scale[name], value)
-
     def random_slope(self, names):
         """(moves, value, bound, jump) along a random direction through these arrays, by real differences."""
         moves = {name: self.random_move(name) for name in names}
@@ -700,7 +724,7 @@ class _Oracle:
         # f has no value so far out: from now on each entry moves in proportion to itself.
         self.noise = None
         for name in names:
-            self.relative[name] = self.natural(name)
+            self.relative[name] = _natural(self.double[name])
         moves = {name: self.random_move(name) for name in names}
         return moves, *self.real_slope(moves)
 
@@ -771,7 +795,7 @@ class _Oracle:
         """The loss along a line: a function of one variable, real or complex."""
 
         def phi(t):
-            moved = {name: np.asarray(base[name] + t * move) for name, move in moves.items()}
+            moved = {name: _shift(base[name], t, move) for name, move in moves.items()}
             return self.loss.probe(base | moved, fresh=moved)
 
         return phi
@@ -832,7 +856,7 @@ def _stale_finding(name):
 
 
 def _undecided_finding(name, value, bound):
-    message = f"d{name} cannot be decided: along a random direction {_by(value, bound)}, which is too wide to tell."
+    message = f"d{name} cannot be decided: along a random direction {_by(value, bound)}, which does not settle it."
     return Finding("inconclusive", name, message)
 
 
@@ -869,24 +893,21 @@ def _check(loss, grad, params, rtol, method, mode, points, seed, mistakes, cache
 
 def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, cache):
     rng = np.random.default_rng(seed)
-    answers = [_ask(loss, grad, params, rng, again=True)]
-    # All calls of grad come before the oracle's: those may leave complex numbers in a cache that f keeps.
+    answers = [_ask(loss, grad, params)]
+    # grad is asked before the oracle is: that may leave complex numbers in a cache that f keeps.
     while len(answers) < points and not answers[-1].findings:
-        place = _jitter(params, loss, rng)
-        if place is None:
+        answer = _ask_nearby(loss, grad, params, rng)
+        if answer is None:
             break
-        answers.append(_ask(loss, grad, place, rng, again=False))
+        answers.append(answer)
     trust = _trust(loss, answers[-1].place, method, cache)
     judges = []
-    for answer in answers[:-1] if answers[-1].findings else answers:
-        judges.append(_Judge(_Oracle(loss, answer.place, trust, rng), answer, answers, rtol))
-        judges[-1].judge(mode)
+    for answer in answers:
+        noise = functools.partial(_own_noise, loss, grad, answer, rng)
+        judges.append(_Judge(_Oracle(loss, answer.place, trust, rng), answer, rtol, noise))
+        judges[-1].judge(mode, directions=1 if len(answers) > 1 else 2)
         if judges[-1].wrong_names():
             break
-    else:
-        if answers[-1].findings:
-            judges.append(_Judge(_Oracle(loss, answers[-1].place, trust, rng), answers[-1], answers, rtol))
-            judges[-1].judge(mode)
     loss.value(params)
     return _report(judges, answers)
 
@@ -894,50 +915,58 @@ def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, ca
 class _Judge:
     """The gradient under test against the oracle, at one place."""
 
-    def __init__(self, oracle, answer, answers, rtol):
-        self.oracle, self.answer = oracle, answer
-        self.directions = 2 if answer is answers[0] else 1
-        self.real_directions = 2 if len(answers) == 1 else 1  # these cost more
+    def __init__(self, oracle, answer, rtol, own_noise):
+        self.oracle, self.answer, self.own_noise = oracle, answer, own_noise
         self.names = [name for name in answer.place if name in answer.usable and answer.place[name].size]
         self.claim = {name: answer.gradient[name].astype(float, copy=False) for name in self.names}
         self.eps = {name: _eps(answer.gradient[name], answer.place[name]) for name in self.names}
-        self.rtol = {name: max(rtol, 250 * self.eps[name]) for name in self.names}
-        self.size = {name: _norm(self.claim[name] * oracle.natural(name)) for name in self.names}
+        self.rtol = {name: max(rtol, min(250 * self.eps[name], 0.01)) for name in self.names}
+        self.size = {name: _norm(self.claim[name] * _natural(oracle.double[name])) for name in self.names}
         self.total = math.hypot(*self.size.values())
         floor = 16 * np.finfo(float).eps * self.total
-        self.noise = {
-            name: 10 * functools.reduce(np.maximum, [a.noise[name] for a in answers if name in a.noise], 0.0)
-            + floor / max(oracle.scale[name], 1.0)
-            for name in self.names
-        }
-        self.numeric = {name: np.full(value.shape, np.nan) for name, value in answer.place.items()}
-        self.bound = {name: np.full(value.shape, np.inf) for name, value in answer.place.items()}
-        self.jump = {name: np.zeros(value.shape) for name, value in answer.place.items()}
-        self.wrong = {name: np.zeros(value.shape, dtype=bool) for name, value in answer.place.items()}
+        self.floor = {name: floor / max(oracle.scale[name], 1.0) for name in self.names}
+        self.noise = None  # measured where it matters
+        self.numeric, self.bound, self.jump, self.wrong = (
+            {name: np.broadcast_to(empty, value.shape) for name, value in answer.place.items()}
+            for empty in (np.nan, np.inf, 0.0, False)
+        )
+        self.blunt = False
         self.wide, self.doubtful = {}, {}  # by name (value, bound): agrees, but the bound is wide; disagrees
 
     def wrong_names(self):
         return [name for name, wrong in self.wrong.items() if wrong.any()]
 
-    def judge(self, mode):
-        for name in self.names if mode == "full" else self.screen():
+    def judge(self, mode, directions):
+        for name in self.names if mode == "full" else self.screen(directions):
             self.settle(name, everything=mode == "full")
         for name, value in self.answer.place.items():
             if name in self.answer.gradient and name not in self.answer.usable and value.size:
                 self._fill(name, range(min(value.size, ENTRIES)))
-                self.wrong[name][...] = True
+                self.wrong[name] = np.ones(value.shape, dtype=bool)
+
+    def slack(self, name):
+        """The rounding noise of the entries under test, and the floor for those that are truly zero."""
+        if self.noise is None:
+            return self.floor[name]
+        return self.floor[name] + 10 * self.noise[name]
 
     # -- screening
 
-    def screen(self):
-        """Names of the arrays that a few random directions could not clear."""
+    def screen(self, directions):
+        """Names of the arrays that two random directions, at two points or at one, could not clear.
+
+        Where rounding or the oracle's bound is large beside the derivative, an error could hide in a direction by
+        chance: then it is asked for along more of them.
+        """
         suspects = set()
-        for kinds, directions in (({"complex", "unseen"}, self.directions), ({"real"}, self.real_directions)):
+        for kinds in ({"complex", "unseen"}, {"real"}):
             names = [name for name in self.names if self.oracle.trust.kinds[name] in kinds]
             loud = [name for name in names if self.size[name] > VISIBLE * self.total]
             for group in [loud] * bool(loud) + [[name] for name in names if name not in loud]:
-                for _ in range(directions):
+                for number in range(BLUNT):
                     suspects |= self._hear(group)
+                    if number + 1 >= directions and not self.blunt:
+                        break
         return [name for name in self.names if name in suspects]
 
     def _hear(self, group):
@@ -948,6 +977,10 @@ class _Judge:
             clear = self._agree_complex(group)
         if clear:
             return set()
+        if self.noise is None:
+            self.noise = self.own_noise()
+            self.doubtful.clear()
+            return self._hear(group)
         return set(group) if len(group) == 1 else set().union(*(self._hear([name]) for name in group))
 
     def _agree_complex(self, group):
@@ -957,7 +990,8 @@ class _Judge:
             moves[name] = self.oracle.random_move(name)
             if len(group) > 1:
                 moves[name] *= self.total / self.size[name] * self.oracle.rng.uniform(0.5, 1.5)
-        expected, slack, _ = self._expect(moves)
+        expected, slack, parts = self._expect(moves)
+        self.blunt = slack > VISIBLE * max([VISIBLE * self.total, *parts.values()])
         return abs(self.oracle.complex_slope(moves) - expected) <= slack
 
     def _agree_real(self, group):
@@ -965,6 +999,7 @@ class _Judge:
         moves, value, bound, jump = self.oracle.random_slope(group)
         expected, slack, parts = self._expect(moves)
         gap = abs(value - expected) - bound - jump / 2 - slack
+        self.blunt = bound + slack > VISIBLE * max([VISIBLE * self.total, *parts.values()])
         if len(group) > 1:
             return gap <= 0 and jump == 0 and all(bound <= VISIBLE * part for part in parts.values())
         [(name, part)] = parts.items()
@@ -990,13 +1025,17 @@ class _Judge:
             terms = self.claim[name] * move
             parts[name] = _norm(terms)
             value += terms.sum()
-            slack += 64 * self.eps[name] * parts[name] + _norm(self.noise[name] * move)
+            rounding = self.slack(name)
+            spread = rounding * _norm(move) if self.noise is None else _norm(rounding * move)
+            slack += 64 * self.eps[name] * parts[name] + spread
         return value, slack, parts
 
     # -- entry by entry
 
     def settle(self, name, everything=False):
         """Compute the entries of an array and mark those that are wrong."""
+        if self.noise is None:
+            self.noise = self.own_noise()
         size = self.claim[name].size
         if everything or size <= ENTRIES:
             self._fill(name, range(size))
@@ -1013,13 +1052,15 @@ class _Judge:
     def _fill(self, name, indices, kind=None):
         indices = np.asarray(indices, dtype=int)
         found = self.oracle.entries_and_jumps(name, indices, kind or self.oracle.trust.kinds[name])
-        for array, values in zip((self.numeric[name], self.bound[name], self.jump[name]), found, strict=True):
-            array.flat[indices] = values
+        for arrays, values in zip((self.numeric, self.bound, self.jump), found, strict=True):
+            if not arrays[name].flags.writeable:
+                arrays[name] = np.array(arrays[name])
+            arrays[name].flat[indices] = values
 
     def _off(self, name):
         with np.errstate(invalid="ignore"):
             size = np.maximum(np.abs(self.numeric[name]), self.jump[name])
-            slack = self.bound[name] + self.noise[name] + self.rtol[name] * size
+            slack = self.bound[name] + self.slack(name) + self.rtol[name] * size
             return np.abs(self.claim[name] - self.numeric[name]) > slack
 
     def _second_opinion(self, name, wrong):

@@ -872,12 +872,18 @@ def _behaviours(group, f, grad, params, base):
     yield case("rebinds", "input-mutated", mutating)
     yield case("mutates", "input-mutated", in_place)
     yield case("random", "randomness-between-calls", random)
-    # Where the gradient is locally constant (leaky ReLU), an earlier answer may be right here too.
-    there = {n: v * 1.001 + 1e-4 for n, v in params.items()}
-    f(there)
-    moved = {n: np.array(g) for n, g in grad(there).items()}
-    f(params)
-    here = {n: np.array(g) for n, g in grad(params).items()}
-    if any(np.abs(moved[n] - here[n]).max() > 1e-6 * np.abs(here[n]).max() for n in here):
+    here = _gradient_at(f, grad, params, 1.0, 0.0)
+    # Where the gradient is constant on one side (ReLU), an earlier answer may be right at the next place too.
+    if all(_moves(here, _gradient_at(f, grad, params, 1 + step, step / 10)) for step in (1e-3, -1e-3)):
         yield case("stale", "stale-cache", stale)
     yield case("list", "wrong-container", lambda p: list(grad(p).values()))
+
+
+def _gradient_at(f, grad, params, factor, shift):
+    place = {n: v * factor + shift for n, v in params.items()}
+    f(place)
+    return {n: np.array(g) for n, g in grad(place).items()}
+
+
+def _moves(here, there):
+    return any(np.abs(there[n] - here[n]).max() > 1e-6 * np.abs(here[n]).max() for n in here)

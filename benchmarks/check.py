@@ -1,0 +1,165 @@
+"""What it costs to accept a right gradient: check_gradient against its peers, all in one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/check.py
+
+One network (affine, tanh, affine, mean squared error) with about 10, 10^2, ... 10^5 parameters.  Counted: forward
+passes, by wrapping f.  Measured: CPU time of the process, the least of a few runs.  Each peer decides the same
+question with its own defaults.  A peer is left out where its last time says that it would take more than a minute.
+
+numdifftools is not among the project's requirements: pip install numdifftools; without it its rows say so.
+"""
+
+import math
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and PyTorch are loaded: threads would blur CPU time
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import time
+import warnings
+
+import numpy as np
+import scipy.optimize
+import torch
+
+from backprop.check import check_gradient
+
+SIZES = (10, 100, 1_000, 10_000, 100_000)
+LIMIT = 60.0  # seconds
+BATCH = 16
+
+
+class Network:
+    """The loss and its gradient in NumPy, the loss in PyTorch, and a count of forward passes of both."""
+
+    def __init__(self, wanted):
+        width = max(2, round((math.sqrt(wanted + 4) - 2) if wanted < 1000 else math.sqrt(wanted / 2)))
+        outputs = max(1, round((wanted - width * (width + 1)) / (width + 1)))
+        rng = np.random.default_rng(0)
+        self.X, self.Y = rng.normal(size=(BATCH, width)), rng.normal(size=(BATCH, outputs))
+        self.params = {
+            "W1": rng.normal(size=(width, width)) / math.sqrt(width),
+            "b1": 0.1 * rng.normal(size=width),
+            "W2": rng.normal(size=(width, outputs)) / math.sqrt(width),
+            "b2": 0.1 * rng.normal(size=outputs),
+        }
+        self.size = sum(value.size for value in self.params.values())
+        self.tensors = [torch.tensor(value, requires_grad=True) for value in self.params.values()]
+        self.tX, self.tY = torch.tensor(self.X), torch.tensor(self.Y)
+        self.passes = 0
+        self.cache = {}  # as an exercise keeps one
+
+    def f(self, p):
+        self.passes += 1
+        P = np.tanh(self.X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
+        return ((P - self.Y) ** 2).sum() / BATCH
+
+    def grad(self, p):
+        A = np.tanh(self.X @ p["W1"] + p["b1"])
+        dP = 2 * (A @ p["W2"] + p["b2"] - self.Y) / BATCH
+        dZ = dP @ p["W2"].T * (1 - A**2)
+        return {"W1": self.X.T @ dZ, "b1": dZ.sum(axis=0), "W2": A.T @ dP, "b2": dP.sum(axis=0)}
+
+    def f_torch(self, W1, b1, W2, b2):
+        self.passes += 1
+        P = torch.tanh(self.tX @ W1 + b1) @ W2 + b2
+        return ((P - self.tY) ** 2).sum() / BATCH
+
+    def flat(self, p):
+        return np.concatenate([value.ravel() for value in p.values()])
+
+    def unflat(self, x):
+        parts = np.split(x, np.cumsum([value.size for value in self.params.values()])[:-1])
+        return {n: part.reshape(self.params[n].shape) for n, part in zip(self.params, parts, strict=True)}
+
+
+def ours_first(network):
+    return check_gradient(network.f, network.grad, network.params).ok
+
+
+def ours_known(network):
+    return check_gradient(network.f, network.grad, network.params, cache=network.cache).ok
+
+
+def scipy_check_grad(network):
+    f = lambda x: network.f(network.unflat(x))
+    gradient = lambda x: network.flat(network.grad(network.unflat(x)))
+    x = network.flat(network.params)
+    return scipy.optimize.check_grad(f, gradient, x) < 1e-4 * np.linalg.norm(gradient(x))
+
+
+def torch_slow(network):
+    return torch.autograd.gradcheck(network.f_torch, network.tensors)
+
+
+def torch_fast(network):
+    return torch.autograd.gradcheck(network.f_torch, network.tensors, fast_mode=True)
+
+
+def numdifftools_gradient(network):
+    import numdifftools
+
+    found = numdifftools.Gradient(lambda x: network.f(network.unflat(x)))(network.flat(network.params))
+    return np.allclose(found, network.flat(network.grad(network.params)), rtol=1e-6, atol=1e-9)
+
+
+PEERS = {
+    "check_gradient, first time": ours_first,
+    "check_gradient, oracle known": ours_known,
+    "torch gradcheck, fast mode": torch_fast,
+    "torch gradcheck, slow mode": torch_slow,
+    "scipy check_grad": scipy_check_grad,
+    "numdifftools Gradient": numdifftools_gradient,
+}
+
+
+def measure(peer, network):
+    """(forward passes, seconds of CPU) of the cheapest of several runs."""
+    runs, began = [], time.process_time()
+    while len(runs) < 2 or (len(runs) < 20 and time.process_time() - began < 1.0):
+        network.passes = 0
+        started = time.process_time()
+        accepted = peer(network)
+        spent, passes = time.process_time() - started, network.passes
+        if not accepted:
+            raise AssertionError(f"{peer.__name__} rejects a right gradient of {network.size} parameters")
+        runs.append((spent, passes))
+        if spent > 5:
+            break
+    spent, passes = min(runs)
+    return passes, spent
+
+
+def _ratio(value):
+    return f"{value:.2g}" if value < 100 else f"{value:,.0f}"
+
+
+def main():
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    networks = [Network(size) for size in SIZES]
+    print("forward passes · CPU time · CPU time as a multiple of check_gradient with its oracle known\n")
+    header = ["parameters", *(f"{network.size:,}" for network in networks)]
+    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
+    for network in networks:
+        ours_known(network)  # fills the cache
+    known = [measure(ours_known, network) for network in networks]
+    for name, peer in PEERS.items():
+        cells, last = [], None
+        for network, (_, ours) in zip(networks, known, strict=True):
+            if last is not None and last * 10 > LIMIT:
+                cells.append("left out: > 60 s")
+                last *= 10
+                continue
+            try:
+                passes, spent = known[networks.index(network)] if peer is ours_known else measure(peer, network)
+            except ImportError:
+                cells.append("not installed")
+                continue
+            cells.append(f"{passes:,} · {1e3 * spent:,.1f} ms · {_ratio(spent / ours)}×")
+            last = spent
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
