@@ -17,7 +17,7 @@ checks = grading.Assignment("blame_seasoning_and_clues", globals())
 # ## A fair tasting
 #
 # `f` is a dish: a function that takes one number, the setting of a knob, and returns one number, the loss.
-# Write `taste_test(f, x, pinch)`, the slope of `f` at `x` as a fair tasting finds it: once with a `pinch` more than `x`, once with a `pinch` less, and nothing else.
+# Write `taste_test(f, x, pinch)`, the slope of `f` at `x` as a fair tasting finds it: once with a `pinch` more than `x`, and once with a `pinch` less.
 # Return how much the loss moves *per unit* of the knob.
 #
 # The check notes where you taste.
@@ -25,7 +25,7 @@ checks = grading.Assignment("blame_seasoning_and_clues", globals())
 
 # %% solution="taste-test"
 def taste_test(f, x, pinch):
-    """`f` takes a float and returns a float; `x` and `pinch` are floats, `pinch` > 0; returns the slope, a float."""
+    """`f` takes and returns a float; returns a float."""
     ### BEGIN SOLUTION
     return (f(x + pinch) - f(x - pinch)) / (2 * pinch)
     ### END SOLUTION
@@ -136,9 +136,13 @@ def taste_test(f, x, pinch):
 # A machine with one knob, and the loss of its answer:
 #
 # $$
-# p = w x, \qquad L = (p - \text{target})^2 .
+# \begin{aligned}
+# p &= w x \\
+# L &= (p - \text{target})^2
+# \end{aligned}
 # $$
 #
+# The target is the chapter's $y$.
 # Write `blame_one_knob(w, x, target)`: the slope of $L$ at the knob $w$.
 # By formula, without tasting.
 
@@ -199,6 +203,12 @@ def blame_one_knob(w, x, target):
     return (w * x - target) ** 2
 
 
+# %% mistake="forward-difference" of="one-knob"
+def blame_one_knob(w, x, target):
+    h = 1e-3
+    return (((w + h) * x - target) ** 2 - (w * x - target) ** 2) / h
+
+
 # %% accepted="link-by-link" of="one-knob"
 def blame_one_knob(w, x, target):
     answer = x * w
@@ -236,7 +246,7 @@ def blame_one_knob(w, x, target):
 
 # %% solution="signs"
 def predicted_signs():
-    """Returns six characters, each of them "+", "-" or "0", for the situations A to F."""
+    """Returns six of "+", "-", "0" as one string."""
     ### BEGIN SOLUTION
     return "-+-+-0"
     ### END SOLUTION
@@ -253,6 +263,7 @@ situations = {"A": (2, 3, 10), "B": (4, 3, 10), "C": (2, -3, -10), "D": (4, -3, 
 
 def signs_fault(said, hair):
     """Turn every knob up by a hair, see what the loss does, and compare."""
+    said = said.replace("\N{MINUS SIGN}", "-") if isinstance(said, str) else said
     if not isinstance(said, str) or len(said) != 6 or set(said) - set("+-0"):
         return f"expected a string of six signs out of + - 0, got {said!r}.", ""
     rises = [((w + hair) * x - t) ** 2 - (w * x - t) ** 2 for w, x, t in situations.values()]
@@ -304,6 +315,11 @@ def predicted_signs():
     return "".join("+" if slope > 0 else "-" if slope < 0 else "0" for slope in slopes)
 
 
+# %% accepted="typeset-minus" of="signs"
+def predicted_signs():
+    return "\N{MINUS SIGN}+" * 2 + "\N{MINUS SIGN}0"
+
+
 # %% accepted="two-glances" of="signs"
 def predicted_signs():
     too_high = [False, True, True, False, True, False]
@@ -318,14 +334,17 @@ def predicted_signs():
 # ## The blame of two knobs
 #
 # $$
-# p = w_1 x_1 + w_2 x_2, \qquad L = (p - \text{target})^2 .
+# \begin{aligned}
+# p &= w_1 x_1 + w_2 x_2 \\
+# L &= (p - \text{target})^2
+# \end{aligned}
 # $$
 #
 # Write `blame_two_knobs(w1, w2, x1, x2, target)`: it returns the slope of $L$ at $w_1$, then at $w_2$.
 
 # %% solution="two-knobs"
 def blame_two_knobs(w1, w2, x1, x2, target):
-    """All arguments are floats; returns the tuple (dw1, dw2) of floats."""
+    """Returns the tuple (dw1, dw2) of floats."""
     ### BEGIN SOLUTION
     miss = w1 * x1 + w2 * x2 - target
     return 2 * miss * x1, 2 * miss * x2
@@ -417,7 +436,8 @@ def blame_two_knobs(w1, w2, x1, x2, target):
 # ## Blame along a chain
 #
 # Another party.
-# There are $u$ children, and the children bring $v$ friends; a child eats one slice and a friend eats $c$ slices:
+# At each of $x$ tables sit $a$ children, which makes $u$ children, and each of them brings $b$ friends, which makes $v$ friends.
+# A child eats one slice of cake and a friend eats $c$ slices:
 #
 # $$
 # \begin{aligned}
@@ -434,7 +454,7 @@ def blame_two_knobs(w1, w2, x1, x2, target):
 
 # %% solution="chain"
 def blame_chain(a, b, c, x, target):
-    """All arguments are floats; returns the tuple (da, db, dc) of floats."""
+    """Returns the tuple (da, db, dc) of floats."""
     ### BEGIN SOLUTION
     children = a * x
     friends = b * children

@@ -24,6 +24,8 @@ from backprop.figures import (
     plot,
 )
 
+ROLES = [FORWARD, FORWARD, FORWARD, BACKWARD, BACKWARD]
+
 
 def draw_mapping(stations, across=2):
     """The stations of training in a round, each with the words of the analogies for it.
@@ -33,8 +35,8 @@ def draw_mapping(stations, across=2):
     `across` is 2 for two columns, down the left and up the right, or 1 for one column with the return at its side.
     """
     boxes = [
-        [[(title, INK, False)], *[[(f"{who}: {word}", INK, False)] for who, word in words.items()]]
-        for title, words in stations.items()
+        [[(title, ROLES[k], False)], *[[(f"{who}: {word}", INK, False)] for who, word in words.items()]]
+        for k, (title, words) in enumerate(stations.items())
     ]
     width = max(node_width(lines) for lines in boxes)
     height = max(len(lines) for lines in boxes) * TEXT * 1.5 + 8
@@ -55,7 +57,7 @@ def draw_mapping(stations, across=2):
     figure, ax = canvas(*size)
     nodes = []
     for k, ((x, y), lines) in enumerate(zip(places, boxes, strict=True)):
-        nodes.append(node(ax, x, y, lines, width, role=FORWARD if k < 3 else BACKWARD))
+        nodes.append(node(ax, x, y, lines, width, role=ROLES[k]))
     for k in range(count - 1):
         arrow(ax, nodes[k], nodes[k + 1], FORWARD if k < 2 else BACKWARD)
     if across == 1:

@@ -27,9 +27,14 @@ two = model(
 )
 
 
-@twin(two, "dL/dw_1", "dL/dw_2")
-def blame_two_knobs(p, y, x_1, x_2):
-    return 2 * (p - y) * x_1, 2 * (p - y) * x_2
+@twin(two, "dL/dw_1")
+def blame_first_knob(p, y, x_1):
+    return 2 * (p - y) * x_1
+
+
+@twin(two, "dL/dw_2")
+def blame_second_knob(p, y, x_2):
+    return 2 * (p - y) * x_2
 
 
 party = model(
