@@ -186,6 +186,11 @@ class Exercise:
             message = f"{function}: returned a tuple of {len(value)}, expected {wanted}."
             return self._fail(parts.values(), Finding("wrong-shape", "", message))
 
+        # A name that is not there is no function that returns nothing.
+        for name in named or ():
+            if named[name] is None and labels[name]:
+                self._fail([parts[name]], Finding("", name, f"{function}: {labels[name]} is missing."))
+
         def grad(p):
             again = self._call(function, args(p), via=via)
             if again.finding:
