@@ -132,6 +132,20 @@ def test_an_at_sign_in_a_figure_survives():
     assert html.unescape(text).count("X @ W") == 3
 
 
+def test_steps_show_one_frame_at_a_time_and_all_where_style_is_missing():
+    frames = [show(DRAWINGS[name](), narrow=DRAWINGS[name](vertical=True), alt=f"The {name}.") for name in DRAWINGS]
+    text = figures.show_steps(frames, title="A story")._repr_html_()
+    found = Elements(text).found
+    radios = [attrs for tag, attrs in found if tag == "input"]
+    assert len({radio["name"] for radio in radios}) == 1
+    assert [radio["value"] for radio in radios if "checked" in radio] == ["1"]
+    assert all(frame._repr_html_() in text for frame in frames) and "<script" not in text
+    ids = [attrs["id"] for _, attrs in found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    with pytest.raises(ValueError, match="title is empty"):
+        figures.show_steps(frames, title=" ")
+
+
 def test_a_notebook_gets_a_png_and_the_words_too():
     bundle = show(canvas(300, 100)[0], alt="Blank.")._repr_mimebundle_()
     assert sorted(bundle) == ["image/png", "text/html", "text/plain"]
