@@ -86,7 +86,7 @@ def random_graph(seed):
 
 # %% solution="topological-order"
 def topological_order(graph):
-    """`graph` maps every name to the list of names that it uses; returns a list of all names."""
+    """`graph` is {name: [names it uses]}; returns a list."""
     ### BEGIN SOLUTION
     order, placed = [], set()
     while len(order) < len(graph):
@@ -112,7 +112,8 @@ def order_fault(graph, order):
     for name in sorted(graph):
         times = list(order).count(name)
         if times != 1:
-            return f"{name} stands in the list {times} times, expected once.", "node-visited-twice" if times else ""
+            where = f"stands in the list {times} times, expected once." if times else "is not in the list."
+            return f"{name} {where}", "node-visited-twice" if times else ""
     if len(order) != len(graph):
         return f"the list has {len(order)} entries, the graph {len(graph)} names.", ""
     for k, name in enumerate(order):
@@ -284,7 +285,7 @@ def max_shares(dm, a, b):
 
 # %% mistake="at-a-kink" of="max-at-a-tie" variant="neither"
 def max_shares(dm, a, b):
-    return dm * (a > b), dm * (b > a)
+    return float(a > b) * dm, float(a < b) * dm
 
 
 # %% mistake="forward-backward-disagree" of="max-at-a-tie"
@@ -324,21 +325,24 @@ def max_shares(dm, a, b):
 # %% [markdown] exercise="backprop-scalar"
 # ## Reverse mode on any graph
 #
-# Two functions, for computations like those at the top of this notebook, such as
+# Here a computation is a dict: for every name, the operation and the list of its operands, in the order in which the lines are run.
 #
 # ```python
-# {"x": ("leaf", []), "u": ("sin", ["x"]), "L": ("multiply", ["u", "x"])}
+# {"x": ("leaf", []),
+#  "u": ("sin", ["x"]),
+#  "L": ("multiply", ["u", "x"])}
 # ```
 #
+# Write two functions.
 # `local_slopes(operation, at)` knows the operations: `at` is the list of the operands' values, and the result is a list with the slope for each operand.
 # The operations are `add`, `multiply`, `max` (of two values that are never equal), `sin` and `leaf`, which has no operands and so no slopes.
 #
-# `backprop_scalar(graph, values)` knows the graph: the names are in the order in which they were computed, and `values` has the value of each.
+# `backprop_scalar(graph, values)` knows the graph, and calls the first; `values` has the value of each name.
 # It returns a dict with the gradient of `L` for every name, leaves and `L` among them; 0 for a name that does not reach `L`.
 
 # %% solution="backprop-scalar"
 def local_slopes(operation, at):
-    """`at` is the list of operand values; returns the list of slopes, one for each operand."""
+    """Returns a list: a slope for each value in `at`."""
     ### BEGIN SOLUTION
     if operation == "add":
         return [1.0, 1.0]
@@ -353,7 +357,7 @@ def local_slopes(operation, at):
 
 
 def backprop_scalar(graph, values):
-    """Returns {name: the slope of L for that name} for every name of `graph`."""
+    """Returns {name: the gradient of L for it}."""
     ### BEGIN SOLUTION
     slope_of_L = {name: 0.0 for name in graph}
     slope_of_L["L"] = 1.0
@@ -374,13 +378,14 @@ seeds += [6216, 6217, 6235]
 ### END HIDDEN TESTS
 for operation, count in {"add": 2, "multiply": 2, "max": 2, "sin": 1}.items():
     for seed in seeds:
-        operands = dict(zip("ab"[:count], np.random.default_rng(seed).normal(size=count), strict=True))
+        # "d(multiply)/d(operand 0)" is what the report calls the first slope of a product.
+        numbers = np.random.default_rng(seed).normal(size=count)
+        operands = {f"({operation})/d(operand {k})": number for k, number in enumerate(numbers)}
         exercise.gradient(
             "local_slopes",
             lambda p: OPERATIONS[operation](*p.values()),
             operands,
-            via=lambda local_slopes, *at: tuple(local_slopes(operation, list(at))),
-            outputs={name: f"{operation}: slope for {name}" for name in operands},
+            via=lambda local_slopes, *at: tuple(slope * 1.0 for slope in local_slopes(operation, list(at))),
             case=f"{operation} {seed}",
         )
 graphs = {"diamond": diamond, **{seed: random_graph(seed) for seed in seeds}}
@@ -712,7 +717,7 @@ def backprop_scalar(graph, values):
 # $$
 #
 # Someone drew its graph, forgot one edge, and went backwards along the edges that are there.
-# The cell below shows the gradients that came out.
+# The cell below shows the gradients that came out, beside those that finite differences see.
 #
 # Which edge was forgotten?
 # Return it as a pair of names: first the name that is used, then the line that uses it; `("r", "p")` is an edge of this graph.
@@ -720,9 +725,9 @@ def backprop_scalar(graph, values):
 # It tells you where the edge begins; the number that is there instead of the right one tells you which use was forgotten.
 
 # %%
-def puzzle(r, g, nudges=None):
-    """The forward pass: the value of every name. A nudge is added to a value where it arises."""
-    n = {name: 0.0 for name in "rgpqstmL"} | (nudges or {})
+def puzzle(r, g, name="", h=0.0):
+    """The value of every name; h is added to that of `name`."""
+    n = dict.fromkeys("rgpqstmL", 0.0) | {name: h}
     r, g = r + n["r"], g + n["g"]
     p = r * g + n["p"]
     q = p + r + n["q"]
@@ -730,20 +735,26 @@ def puzzle(r, g, nudges=None):
     t = s * p + n["t"]
     m = q * t + n["m"]
     L = m + p + n["L"]
-    return {"r": r, "g": g, "p": p, "q": q, "s": s, "t": t, "m": m, "L": L}
+    return dict(r=r, g=g, p=p, q=q, s=s, t=t, m=m, L=L)
 
 
-at = {"r": 0.5, "g": 3.0}
-values = puzzle(**at)
-drawn = {"L": 1.0, "m": 1.0, "t": 2.0, "s": 3.0, "q": -1.2484, "p": 1.5702, "r": 3.462, "g": 0.7851}
+values = puzzle(0.5, 3.0)
+drawn = {
+    "L": 1.0, "m": 1.0, "t": 2.0, "s": 3.0,
+    "q": -1.2484, "p": 1.5702, "r": 3.462, "g": 0.7851,
+}  # fmt: skip
 
+h = 1e-5
 for name, claim in drawn.items():
-    up, down = (puzzle(**at, nudges={name: h})["L"] for h in (1e-5, -1e-5))
-    print(f"{name} = {values[name]:.4f}   d{name}: drawn {claim:.4f}, finite difference {(up - down) / 2e-5:.4f}")
+    up = puzzle(0.5, 3.0, name, h)["L"]
+    down = puzzle(0.5, 3.0, name, -h)["L"]
+    print(f"{name} = {values[name]:.4f}, ", end="")
+    print(f"d{name} drawn {claim:.4f}, ", end="")
+    print(f"seen {(up - down) / (2 * h):.4f}")
 
 # %% solution="missing-edge"
 def missing_edge():
-    """Returns the forgotten edge as a pair of names, (the name used, the line that uses it)."""
+    """Returns a pair: (the name used, the line using it)."""
     ### BEGIN SOLUTION
     return ("q", "m")
     ### END SOLUTION
@@ -755,7 +766,7 @@ seeds = [1]
 ### BEGIN HIDDEN TESTS
 seeds += [6401]
 ### END HIDDEN TESTS
-v = puzzle(**at)
+v = puzzle(0.5, 3.0)
 slopes = {
     ("r", "p"): v["g"], ("g", "p"): v["r"], ("p", "q"): 1, ("r", "q"): 1, ("q", "s"): np.cos(v["q"]), ("s", "t"): v["p"],
     ("p", "t"): v["s"], ("q", "m"): v["t"], ("t", "m"): v["q"], ("m", "L"): 1, ("p", "L"): 1,
@@ -829,7 +840,7 @@ def missing_edge():
 
 # %% solution="count-passes"
 def count_passes(n_in, n_out):
-    """Both arguments are ints; returns {"forward": ..., "reverse": ...}."""
+    """Returns {"forward": ..., "reverse": ...}."""
     ### BEGIN SOLUTION
     return {"forward": n_in, "reverse": n_out}
     ### END SOLUTION
