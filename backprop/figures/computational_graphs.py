@@ -9,6 +9,7 @@ r"""The figures of the chapter *Computational graphs and reverse mode*.
 
 import matplotlib
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MultipleLocator
 
 from backprop.figures import (
     BACKWARD,
@@ -184,5 +185,6 @@ def draw_memory(curves):
         ax.step(range(1, len(held) + 1), held, color=role, linestyle=style, linewidth=2, where="mid")
         with matplotlib.rc_context(STYLE):
             ax.text(*where, name, color=role, fontsize=TEXT, ha="center")
+    ax.yaxis.set_major_locator(MultipleLocator(4))
     ax.set_ylim(0, 1.15 * max(max(held) for held, *_ in curves.values()))
     return figure
