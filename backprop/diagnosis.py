@@ -812,10 +812,10 @@ _CHAIN_RULE = _family(
     (
         "activation-for-derivative",
         "activations_and_losses",
-        "You multiply by the activation's value: multiply by its slope.",
-        "Look at the factor that the activation contributes to the product.",
-        "The function is used where its derivative belongs: how high the curve is, instead of how steep.",
-        "Change the factor in the line that goes back through the activation; near a flat part it must be close to 0.",
+        "A function's value stands where its slope belongs: how high the curve is, and not how steep.",
+        "Look at the function whose slope is asked for, such as an activation, and at what you make of it.",
+        "The function itself is used where its derivative belongs.",
+        "Change that factor: where the curve is nearly flat it must be close to 0.",
     ),
     (
         "relu-mask-from-gradient",
@@ -896,16 +896,16 @@ _LINEAR_ALGEBRA = _family(
     (
         "gradient-transposed",
         "matrices_and_shapes",
-        "This is the transpose of the gradient: the gradient of W has the shape of W, entry for entry.",
-        "Look at the product that gives the weight gradient.",
+        "This is the transpose of the gradient: the gradient of an array has the shape of that array, entry for entry.",
+        "Look at the product that gives this gradient.",
         "All the numbers are there, with rows and columns exchanged.",
         "In that product, check the order of the two factors and which of them is transposed.",
     ),
     (
         "dot-for-elementwise",
         "matrices_and_shapes",
-        "An activation works entry by entry, so its slope multiplies entry by entry: use *, not @.",
-        "Look at the line that multiplies the upstream gradient by the slope of the activation.",
+        "What works entry by entry forward, as an activation does, does so on the way back: use *, not @.",
+        "Look at the line that multiplies the upstream gradient by the local slope.",
         "A matrix product stands where each entry should meet only its own slope.",
         "Change the operator in that line; both factors have the same shape.",
     ),
@@ -964,9 +964,9 @@ _BATCH_AND_BIAS = _family(
     (
         "bias-averaged",
         "matrices_and_shapes",
-        "The bias is used by every row: add up over the batch, do not average; the mean is in the loss.",
-        "Look at the line of the bias gradient.",
-        "The bias gradient is too small by the number of examples, while the weight gradient is right.",
+        "What is copied to every row, as a bias is, is added up and not averaged: the mean is in the loss.",
+        "Look at the line that goes back from all rows to one, as that of a bias does.",
+        "This gradient is too small by the number of copies: for a bias, the number of examples.",
         "Change the reduction in that line.",
     ),
     (
@@ -980,7 +980,7 @@ _BATCH_AND_BIAS = _family(
     (
         "wrong-axis",
         "matrices_and_shapes",
-        "The reduction runs over the wrong axis: sum over the examples and keep the units.",
+        "A reduction runs over the wrong axis: before you choose, say what each axis counts (rows: examples).",
         "Look at the axis of each sum in the backward pass.",
         "The right numbers are added up along the wrong direction; where both lengths agree the shape hides it.",
         "Change the axis in that sum: an example is a row, so which axis counts the rows?",
@@ -988,10 +988,10 @@ _BATCH_AND_BIAS = _family(
     (
         "keepdims-left",
         "matrices_and_shapes",
-        "The numbers are right and an axis of length 1 is left over: return exactly the shape of the parameter.",
-        "Compare the shape of what you return with the shape of the parameter.",
-        "A sum that keeps its axis, or a slice, left an axis of length 1 behind.",
-        "Change the options of the sum, or reshape its result to the parameter's shape.",
+        "The numbers are right and an axis of length 1 is left over or missing: return exactly the array's shape.",
+        "Compare the shape of what you return with the shape of the array that it is the gradient of.",
+        "A sum, or a slice, has kept an axis of length 1 that should go, or dropped one that should stay.",
+        "Change the options of the sum, or reshape its result to the array's shape.",
     ),
     (
         "last-example-only",
@@ -1028,10 +1028,10 @@ _BATCH_AND_BIAS = _family(
     (
         "keepdims-dropped",
         "activations_and_losses",
-        "The sum over a row has lost its axis, so it meets the columns instead: keep the axis.",
-        "Print the shape of each sum just before it meets the array it was made from.",
-        "A row of sums stands where a column is needed; in a square array broadcasting accepts it without a word.",
-        "Give the sum an option that keeps the axis it runs over.",
+        "A reduction over a row has lost its axis, so it meets the columns instead: keep the axis, or put it back.",
+        "Print the shape of each reduced array just before it meets the full one.",
+        "A row stands where a column is needed; in a square array broadcasting accepts it without a word.",
+        "Keep the axis by an option of the reduction, or put one of length 1 in its place before the two arrays meet.",
     ),
 )
 
@@ -1040,9 +1040,9 @@ _LOSS = _family(
     (
         "sign",
         "blame_seasoning_and_clues",
-        "The sign is turned round: the gradient points to where the loss grows.",
+        "A sign is turned round: the right gradient points to where the loss grows.",
         "Look at the first difference or minus sign of the backward pass, mostly at the loss.",
-        "The sizes are right and the direction is opposite: a difference is the wrong way round, or a minus is lost.",
+        "A difference is the wrong way round, or a minus is lost: what should pull one way pulls the other.",
         "Nudge one parameter up, see whether the loss goes up, and change the line whose sign disagrees.",
     ),
     (
@@ -1064,10 +1064,10 @@ _LOSS = _family(
     (
         "factor-two",
         "activations_and_losses",
-        "The gradient is off by a factor of two: compare the power rule with the ½ of the loss as it is written.",
-        "Look at the derivative of the square in the loss.",
-        "A 2 from the square is lost, or it is kept although the loss has a ½ that cancels it.",
-        "Change the constant in the line that starts the backward pass.",
+        "The gradient is off by a factor of two: the slope of a square has a 2, which only a ½ in front takes away.",
+        "Look at the derivative of the square.",
+        "A 2 from the square is lost, or it is kept although a ½ stands in front that cancels it.",
+        "Change the constant in the line that goes back through the square.",
     ),
     (
         "labels-misaligned",
@@ -1152,7 +1152,7 @@ _AUTOGRAD = _family(
     (
         "no-topological-order",
         "computational_graphs",
-        "A node passed its gradient on before it was complete: visit a node after everything that uses it.",
+        "A gradient was passed on before it was complete: go back through a value only after everything that uses it.",
         "Look at the order in which the nodes are visited.",
         "Where two paths have different lengths, the short one arrives and is passed on before the long one.",
         "Change what the loop of the backward pass runs over: sort the graph first, then go through it in reverse.",
@@ -1268,10 +1268,10 @@ _CHECKING = _family(
     (
         "ones-upstream",
         "gradient_checking",
-        "An upstream gradient of ones hides mistakes: check with a random one.",
-        "Look at the gradient that the layer is given in the check.",
+        "Ones hide mistakes: check with a random upstream gradient and in a random direction.",
+        "Look at what the check chooses: the gradient that the backward pass is given, and the direction of the push.",
         "Ones make a wrong sum, a transpose or a missing factor cancel: they ask one question only.",
-        "Change the line that makes the upstream gradient.",
+        "Change the line that makes the array of ones.",
     ),
     (
         "at-a-kink",
@@ -1292,7 +1292,7 @@ _CHECKING = _family(
     (
         "absolute-tolerance",
         "gradient_checking",
-        "A fixed tolerance passes anything small: compare the difference with the size of the gradients.",
+        "A fixed tolerance passes all that is small and refuses what is large: compare with the size of the gradients.",
         "Look at what the difference is compared with.",
         "Where the gradients are 1e-8, a wrong one is within 1e-6 of the right one.",
         "Change the comparison so that scaling the loss does not change its verdict.",
@@ -1464,10 +1464,10 @@ _NO_GRADIENT = _family(
     (
         "wrong-dtype",
         "numpy_network",
-        "A gradient needs real numbers: yours holds integers, which cut off every fraction.",
+        "A gradient needs real numbers: yours holds whole numbers, or True and False, without fractions.",
         "Print the dtype of what you return.",
-        "An array made from whole numbers stays an integer array, and what is written into it is truncated.",
-        "Change the line that makes the array: give it a float dtype.",
+        "An array of whole numbers cuts off the fractions written into it; a comparison gives True and False.",
+        "Change the line that makes the array: give it a float dtype, or turn it into one.",
     ),
     (
         "not-finite",
@@ -1496,7 +1496,7 @@ _NO_GRADIENT = _family(
     (
         "none-returned",
         "how_this_book_works",
-        "The function returns nothing: hand the result back with return.",
+        "A result does not come back: hand every one back with return.",
         "Look at the last line of your function.",
         "The result is computed, or printed, and then dropped.",
         "Add or mend the return line; it must be reached on every way through the function.",
