@@ -43,16 +43,23 @@ def tasting_fault(slope, tasted, x, pinch, bend, truth):
     """What is wrong with a slope that was found by tasting at `tasted`, and which mistake it is."""
     if not isinstance(slope, (int, float)):
         return f"expected one number, got a {type(slope).__name__}.", "wrong-dtype"
+    if not tasted:
+        return "f was never called: taste it.", ""
     steps = [place - x for place in tasted]
-    if all(abs(step) < 0.9 * pinch for step in steps):
-        return f"tasted no further than {max(map(abs, steps), default=0):.2g} from x; the pinch is {pinch}.", "step-too-small"
-    if min(steps) > -0.1 * pinch or max(steps) < 0.1 * pinch:
+    least, most, furthest = min(steps), max(steps), max(map(abs, steps))
+    if furthest < 0.1 * pinch:
+        return f"tasted no further than {furthest:.2g} from x; the pinch is {pinch}.", "step-too-small"
+    if furthest > 1.1 * pinch:
+        return f"tasted as far as {furthest:.2g} from x; the pinch is {pinch}.", "step-too-large"
+    if least > -0.1 * pinch or most < 0.1 * pinch:
         return "tasted on one side of x only.", "forward-difference"
-    if max(map(abs, steps)) > 1.1 * pinch:
-        return f"tasted as far as {max(map(abs, steps)):.2g} from x; the pinch is {pinch}.", "step-too-large"
+    if min(most, -least) < 0.9 * pinch:
+        return f"tasted from {least:+.3g} to {most:+.3g}; the pinch is {pinch}.", ""
     if np.isclose(slope, truth, rtol=1e-9):
         return None
     names = {"sign": -truth, "factor-two": 2 * truth, "forward-difference": truth + bend * pinch}
+    if np.isclose(slope, 2 * pinch * truth, rtol=1e-9):
+        return "this is how much the loss moves between your two tastings, not yet per unit of the knob.", ""
     found = [name for name, wrong in names.items() if np.isclose(slope, wrong, rtol=1e-9)]
     return f"tasted in the right places; yours {slope:.6g}, the slope is {truth:.6g}.", found[0] if found else ""
 
@@ -263,7 +270,7 @@ situations = {"A": (2, 3, 10), "B": (4, 3, 10), "C": (2, -3, -10), "D": (4, -3, 
 
 def signs_fault(said, hair):
     """Turn every knob up by a hair, see what the loss does, and compare."""
-    said = said.replace("\N{MINUS SIGN}", "-") if isinstance(said, str) else said
+    said = said.replace("\N{MINUS SIGN}", "-").replace(" ", "") if isinstance(said, str) else said
     if not isinstance(said, str) or len(said) != 6 or set(said) - set("+-0"):
         return f"expected a string of six signs out of + - 0, got {said!r}.", ""
     rises = [((w + hair) * x - t) ** 2 - (w * x - t) ** 2 for w, x, t in situations.values()]
@@ -489,20 +496,28 @@ def blame_chain(a, b, c, x, target):
     return du * x, dv * u, dp * v
 
 
-# %% mistake="paths-multiplied" of="chain" variant="slopes-only"
-def blame_chain(a, b, c, x, target):
-    u = a * x
-    v = b * u
-    dp = 2 * (u + c * v - target)
-    return dp * 1 * c * b * x, dp * c * u, dp * v
-
-
 # %% mistake="one-path-only" of="chain"
 def blame_chain(a, b, c, x, target):
     u = a * x
     v = b * u
     dp = 2 * (u + c * v - target)
     return dp * x, dp * c * u, dp * v
+
+
+# %% mistake="one-path-only" of="chain" variant="through-friends"
+def blame_chain(a, b, c, x, target):
+    u = a * x
+    v = b * u
+    dp = 2 * (u + c * v - target)
+    dv = dp * c
+    du = dv * b
+    return du * x, dv * u, dp * v
+
+
+# %% mistake="one-path-only" of="chain" variant="children-eat-nothing"
+def blame_chain(a, b, c, x, target):
+    dp = 2 * (c * b * a * x - target)
+    return dp * c * b * x, dp * c * a * x, dp * b * a * x
 
 
 # %% mistake="upstream-forgotten" of="chain"
