@@ -1240,6 +1240,7 @@ def _as_html(report):
 def _as_figure(report):
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     names = list(report.params)
     figure = Figure(figsize=(2.6 * max(len(names), 1), 2.8), layout="constrained")
@@ -1257,7 +1258,8 @@ def _as_figure(report):
             continue
         image = axis.imshow(np.maximum(errors[name], norm.vmin), norm=norm, cmap="viridis", aspect="auto")
         rows, columns = np.nonzero(_grid(report.wrong[name]))
-        axis.plot(columns, rows, "x", color="white", markeredgecolor="black", markersize=7)
+        outline = [withStroke(linewidth=3.5, foreground="black")]  # so that a cross shows on dark and on light cells
+        axis.plot(columns, rows, "x", color="white", markersize=7, markeredgewidth=1.5, path_effects=outline)
         axis.set_xticks([])
         axis.set_yticks([])
     if image is not None:
