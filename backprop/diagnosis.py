@@ -624,7 +624,7 @@ def _last_example(g: _Gradient, context: _Context) -> Iterator[Clue]:
     """Where X is a parameter too: dW is made from the last row of X alone."""
     for other in context.others(g):
         X = other.value
-        if X.ndim == g.yours.ndim == 2 and X.shape[1] == len(g.yours) and len(X) > 1:
+        if X.ndim == g.yours.ndim == 2 and X.shape[1] == len(g.yours) > 1 and len(X) > 1:
             row = X[-1]
             if g.is_(np.outer(row, row @ g.yours / (row @ row))):
                 yield "last-example-only", f"this is made from the last row of {other.name} alone."
@@ -804,10 +804,10 @@ _CHAIN_RULE = _family(
     (
         "tanh-of-preactivation",
         "activations_and_losses",
-        "The slope 1 − a² of tanh is written in its output a: square the output, not the input.",
-        "Look at the slope of tanh.",
+        "The slopes 1 − a² of tanh and a(1 − a) of the sigmoid are written in the output a: put that in, not the input.",
+        "Look at what goes into the short formula for the slope.",
         "The short formula is right, but it is fed the value from before the activation.",
-        "Change what is squared in that line; the forward pass has kept the value you need.",
+        "Change the array in that formula; the forward pass has kept the one you need.",
     ),
     (
         "activation-for-derivative",
@@ -816,6 +816,14 @@ _CHAIN_RULE = _family(
         "Look at the function whose slope is asked for, such as an activation, and at what you make of it.",
         "The function itself is used where its derivative belongs.",
         "Change that factor: where the curve is nearly flat it must be close to 0.",
+    ),
+    (
+        "slope-of-another-activation",
+        "activations_and_losses",
+        "This is the slope of another function: take the slope of the one that the forward pass has in this place.",
+        "Hold the line that goes back through the activation against its line of the forward pass.",
+        "The gradient does pass through a slope, but the forward pass did not go through that function here.",
+        "Change the slope in that line; a layer that ends with its sum has no activation, and its slope is 1.",
     ),
     (
         "relu-mask-from-gradient",
@@ -947,7 +955,7 @@ _BATCH_AND_BIAS = _family(
     "Batch and bias",
     (
         "missing-batch-mean",
-        "network_by_hand",
+        "activations_and_losses",
         "The loss is a mean over the batch: divide by the number of examples, once, at the loss.",
         "Look at the first gradient of the backward pass, that of the network's output.",
         "Every gradient is too large by the same factor, the size of the batch.",
@@ -1004,10 +1012,10 @@ _BATCH_AND_BIAS = _family(
     (
         "summed-over-units",
         "matrices_and_shapes",
-        "Each unit has a bias of its own: sum over the examples and leave the units apart.",
-        "Look at the sum that gives the bias gradient.",
+        "Too much is added up: each unit keeps a number of its own; for a bias, sum over the examples only.",
+        "Look at every sum, such as the one that gives the bias gradient, and at what it runs over.",
         "The sum runs over everything, so that all units receive one and the same number.",
-        "Give that sum an axis.",
+        "Give that sum an axis, or leave it out where each entry has a slope of its own.",
     ),
     (
         "broadcast-not-summed",
@@ -1095,7 +1103,7 @@ _LOSS = _family(
     ),
     (
         "column-against-row",
-        "pytorch_example",
+        "activations_and_losses",
         "A shape (N,) meets a shape (N, 1), which makes an N × N table: give both the same shape first.",
         "Print the shapes of the prediction and of the target just before they are subtracted.",
         "Broadcasting pairs every prediction with every target, and no error is raised.",
@@ -1108,23 +1116,23 @@ _REGULARISER = _family(
     (
         "penalty-missing",
         "network_by_hand",
-        "The penalty on the weights is part of the loss: add its gradient to the weight gradient.",
-        "Look at the weight gradients, and at everything that was added up in the loss.",
-        "The difference is a multiple of the weights themselves: one term of the loss has no gradient.",
-        "Change the line of each weight gradient: it needs a second term.",
+        "The penalty is missing: it is a term of the loss, and its gradient is a term of each weight gradient.",
+        "Look at everything that is added up in the loss; on the way back, look at the weight gradients.",
+        "One term of the loss is left out, or it has no gradient.",
+        "Change the line of the loss, or that of each weight gradient: it needs one term more.",
     ),
     (
         "penalty-factor-two",
         "network_by_hand",
-        "The gradient of the penalty is off by a factor of two: differentiate the square, and mind a ½.",
-        "Look at the term of the weight gradient that comes from the penalty.",
-        "The difference is a multiple of the weights: the data part is right, the constant of the penalty is not.",
-        "Compare the constant in that term with the constant before the squares in the loss.",
+        "The penalty, or its gradient, is off by a factor of two: mind the 2 of the square and the ½ before it.",
+        "Look at the term that comes from the penalty, in the loss or in the weight gradient.",
+        "The data part is right, the constant of the penalty is not.",
+        "Compare the constant in that term with the one before the squares in the loss as it is given.",
     ),
     (
         "penalty-divided-by-batch",
         "network_by_hand",
-        "The penalty is not a mean over the batch: keep its gradient out of the division by the number of examples.",
+        "The penalty is not a mean over the batch: keep it out of the division by the number of examples.",
         "Look at where the division by the batch size stands, and where the penalty is added.",
         "The penalty's term has become smaller by the size of the batch.",
         "Add the penalty's term after the division, not before it.",
@@ -1132,10 +1140,10 @@ _REGULARISER = _family(
     (
         "penalty-on-bias",
         "network_by_hand",
-        "The penalty holds the weights only: leave the bias gradient without it.",
-        "Look at the bias gradient, and at which parameters are squared in the loss.",
-        "The difference is a multiple of the bias: it is penalised here and is not in the loss.",
-        "Change the line of the bias gradient: it has one term too many.",
+        "The penalty holds the weights only: leave the biases out of it.",
+        "Look at which parameters are squared in the loss as it is given, and which are penalised here.",
+        "The biases are penalised here, and in that loss they are not.",
+        "Take the biases out of the penalty, or its term out of the line of the bias gradient.",
     ),
 )
 

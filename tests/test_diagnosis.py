@@ -306,6 +306,14 @@ def test_noise_has_no_name(seed):
     assert [finding for finding in diagnose(report, batch=N) if finding.id] == []
 
 
+def test_a_slip_with_a_single_example_is_not_the_last_example():
+    """A row beside a column: every row is a multiple of the column's one number."""
+    params = {"Z": np.array([[-3.0, 2.0]]), "W": np.array([[-2.0], [0.5]])}
+    right = {"Z": np.array([[-1.0, 2.5]]), "W": np.array([[-1.5], [10.0]])}
+    slip = right | {"Z": np.array([[1.0, 2.5]])}
+    assert "last-example-only" not in {finding.id for finding in recognise(slip, right, params)}
+
+
 def test_a_constant_factor_without_a_name_is_described():
     report = dense_report(affine_rows(W=lambda g, X, W, b: 0.3 * X.T @ g))
     assert [(f.id, f.message) for f in diagnose(report)][0] == (
