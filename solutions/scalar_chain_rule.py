@@ -129,6 +129,24 @@ def softplus_grad(z):
     return softplus(z)
 
 
+# %% mistake="local-slope-forgotten" of="local-slopes"
+def sigmoid_grad(z):
+    return -1 / (1 + np.exp(-z)) ** 2
+
+
+def tanh_grad(z):
+    return 2 * sigmoid(2 * z) * (1 - sigmoid(2 * z))
+
+
+def softplus_grad(z):
+    return 1 / (1 + np.exp(z))
+
+
+# %% mistake="local-slope-forgotten" of="local-slopes" variant="sign-of-the-inside"
+def sigmoid_grad(z):
+    return 1 / (1 + np.exp(-z)) ** 2
+
+
 # %% mistake="relu-mask-after-relu" of="local-slopes"
 def relu_grad(z):
     a = relu(z)
@@ -223,7 +241,8 @@ def softplus_grad(z):
 # `nested_forward` computes the five values and returns them all, since the way back needs them.
 # `nested_backward` takes that dict as `cache` and returns, for every value and every parameter $v$, the slope $\partial L / \partial v$ under the key `"dv"`.
 # Go from the loss to the input, one line per value, and use each result in the next.
-# If one gradient is wrong, the later ones are judged by what you fed into them: they keep their marks where they are right.
+# The slopes of $\tanh$ and $\sigma$ are those of the first exercise; you may call your functions.
+# If one gradient is wrong, the later ones are judged by what you fed into them: they keep their points where they are right.
 
 # %% solution="nested"
 def nested_forward(x, y, w1, b1, w2, b2):
@@ -373,6 +392,15 @@ def nested_backward(x, y, w1, b1, w2, b2, cache):
         "da2": da2, "dz2": dz2, "dw2": dz2 * cache["z1"], "db2": dz2,
         "da1": da1, "dz1": dz1, "dw1": dz1 * x, "db1": dz1,
     }
+
+
+# %% mistake="local-slope-forgotten" of="nested"
+def nested_backward(x, y, w1, b1, w2, b2, cache):
+    da2 = 2 * (cache["a2"] - y)
+    dz2 = da2 * cache["a2"] * (1 - cache["a2"])
+    da1 = dz2
+    dz1 = da1 * (1 - cache["a1"] ** 2)
+    return {"da2": da2, "dz2": dz2, "dw2": dz2, "db2": dz2, "da1": da1, "dz1": dz1, "dw1": dz1, "db1": dz1}
 
 
 # %% accepted="reversed-names" of="nested"
@@ -583,6 +611,20 @@ def neuron_grads(w, b, x, y):
     return dz * x, dz
 
 
+# %% mistake="activation-for-derivative" of="neuron"
+def neuron_grads(w, b, x, y):
+    p = sigmoid(w * x + b)
+    dz = 2 * (p - y) * p
+    return dz * x, dz
+
+
+# %% mistake="local-slope-forgotten" of="neuron"
+def neuron_grads(w, b, x, y):
+    p = sigmoid(w * x + b)
+    dz = 2 * (p - y) * p * (1 - p)
+    return dz, dz
+
+
 # %% mistake="parameters-swapped" of="neuron"
 def neuron_grads(w, b, x, y):
     p = sigmoid(w * x + b)
@@ -645,10 +687,13 @@ def lay_out(order, a, c, x):
     """Run the cards in the given order; returns {"da": ..., "dc": ..., "dx": ...}."""
     if not isinstance(order, str) or not set(order) <= set(cards):
         raise ValueError(f"the order is a string of the letters {''.join(cards)}, got {order!r}")
+    missing = [card for card in cards if card not in order]
+    if missing:
+        raise ValueError(f"every card is needed, and {order!r} leaves out {', '.join(missing)}")
     values = {"a": a, "c": c, "x": x, "u": a * x, "v": c * x}
     for card in order:
         exec(cards[card], {}, values)
-    return {name: values.get(name) for name in ("da", "dc", "dx")}
+    return {name: values[name] for name in ("da", "dc", "dx")}
 
 
 # %% solution="line-order"
@@ -685,11 +730,6 @@ def line_order():
 # %% mistake="no-topological-order" of="line-order" variant="forward"
 def line_order():
     return "ACEFBD"
-
-
-# %% mistake="one-path-only" of="line-order"
-def line_order():
-    return "DFC"
 
 
 # %% accepted="other-path-first" of="line-order"
