@@ -742,7 +742,7 @@ values = puzzle(0.5, 3.0)
 drawn = {
     "L": 1.0, "m": 1.0, "t": 2.0, "s": 3.0,
     "q": -1.2484, "p": 1.5702, "r": 3.462, "g": 0.7851,
-}  # fmt: skip
+}
 
 h = 1e-5
 for name, claim in drawn.items():
