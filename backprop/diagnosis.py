@@ -804,7 +804,7 @@ _CHAIN_RULE = _family(
     (
         "tanh-of-preactivation",
         "activations_and_losses",
-        "The slopes 1 − a² of tanh and a(1 − a) of the sigmoid are written in the output a: put that in, not the input.",
+        "The slopes 1 − a² of tanh and a(1 − a) of the sigmoid are written in the output a: put in that, not z.",
         "Look at what goes into the short formula for the slope.",
         "The short formula is right, but it is fed the value from before the activation.",
         "Change the array in that formula; the forward pass has kept the one you need.",
