@@ -105,6 +105,29 @@ def tanh_backward(dA, Z, A):
     return dA * (1 - Z**2)
 
 
+# %% mistake="tanh-of-preactivation" of="activations-backward" variant="sigmoid"
+def sigmoid_backward(dA, Z, A):
+    return dA * Z * (1 - Z)
+
+
+# %% mistake="slope-of-another-activation" of="activations-backward"
+def tanh_backward(dA, Z, A):
+    return dA * A * (1 - A)
+
+
+def leaky_relu_backward(dA, Z, A, slope=0.1):
+    return dA * (Z > 0)
+
+
+# %% mistake="slope-of-another-activation" of="activations-backward" variant="exchanged"
+def sigmoid_backward(dA, Z, A):
+    return dA * (1 - A**2)
+
+
+def leaky_relu_backward(dA, Z, A, slope=0.1):
+    return np.where(Z > 0, slope * dA, dA)
+
+
 # %% mistake="activation-for-derivative" of="activations-backward"
 def sigmoid_backward(dA, Z, A):
     return dA * A
@@ -770,6 +793,26 @@ def softmax_cross_entropy(Z, y):
     return np.mean(losses), G / len(y)
 
 
+# %% mistake="labels-misaligned" of="softmax-cross-entropy" variant="number-for-place"
+def softmax_cross_entropy(Z, y):
+    losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
+    return np.mean(losses), (softmax(Z) - y[:, None]) / len(y)
+
+
+# %% mistake="labels-misaligned" of="softmax-cross-entropy" variant="number-for-place-in-a-row"
+def softmax_cross_entropy(Z, y):
+    losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
+    return np.mean(losses), (softmax(Z) - y) / len(y)
+
+
+# %% mistake="labels-misaligned" of="softmax-cross-entropy" variant="all-columns-in-the-loss"
+def softmax_cross_entropy(Z, y):
+    losses = np.logaddexp.reduce(Z, axis=1, keepdims=True) - Z[:, y]
+    G = softmax(Z)
+    G[range(len(y)), y] -= 1
+    return np.mean(losses), G / len(y)
+
+
 # %% mistake="missing-batch-mean" of="softmax-cross-entropy"
 def softmax_cross_entropy(Z, y):
     losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
@@ -871,6 +914,15 @@ def softmax_cross_entropy(Z, y):
     return np.mean(losses), Q * (G - np.sum(G * Q, axis=1, keepdims=True)) / len(y)
 
 
+# %% mistake="derivative-twice" of="softmax-cross-entropy" variant="as-for-a-sigmoid"
+def softmax_cross_entropy(Z, y):
+    losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
+    Q = softmax(Z)
+    G = Q.copy()
+    G[range(len(y)), y] -= 1
+    return np.mean(losses), Q * (1 - Q) * G / len(y)
+
+
 # %% mistake="softmax-diagonal-only" of="softmax-cross-entropy"
 def softmax_cross_entropy(Z, y):
     losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
@@ -923,7 +975,7 @@ def softmax_cross_entropy(Z, y):
 # Add one and the same number $c$ to every logit of an example.
 #
 # 1. Show that the probabilities, and with them the loss, do not change.
-# 2. What does it follow that the entries of a row of `dZ` add up to? Give the reason without the formula $(P - Y)/N$, then confirm it with the formula.
+# 2. What must the entries of a row of `dZ` then add up to? Give the reason without the formula $(P - Y)/N$, then confirm it with the formula.
 # 3. The logits come from a layer with biases $\mathbf{b}$, one per class. What can the gradient never do to the sum of the biases?
 # 4. Where does the code of this chapter use the invariance, and what for?
 #

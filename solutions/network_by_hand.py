@@ -19,7 +19,7 @@ checks = grading.Assignment("network_by_hand", globals())
 # Here is a 2-2-1 network with leaky ReLU (slope 0.1) in the hidden layer and the squared error of one example as its loss.
 # Column $j$ of `W1` belongs to hidden unit $j$.
 #
-# Take `first` through it with a pencil, forward and back: 22 numbers, and all of them come out even.
+# Take `first` through it with a pencil, forward and back: 22 numbers, none of them with more than two decimals.
 # Then do the same with `second`, which is much less work; before you start, say which gradients must be 0.
 #
 # Write each table as `table(Z1=[[..., ...]], ...)`, every array as nested lists in the shape of the array, `L` as a number.
@@ -198,6 +198,24 @@ def first_table():
         Z1=[[-3, 2]], A1=[[-0.3, 2]], P=[[2]], L=6.25,
         dP=[[5]], dW2=[[-1.5], [10]], db2=[5], dA1=[[-10, 2.5]], dZ1=[[-1, 2.5]],
         dW1=[[-2, 5], [1, -2.5]], db1=[-1, 2.5], dX=[[-0.5, -3]],
+    )  # fmt: skip
+
+
+# %% mistake="one-path-only" of="hand-table" variant="second-unit"
+def first_table():
+    return table(
+        Z1=[[-3, 2]], A1=[[-0.3, 2]], P=[[2]], L=6.25,
+        dP=[[5]], dW2=[[-1.5], [10]], db2=[5], dA1=[[-10, 2.5]], dZ1=[[-1, 2.5]],
+        dW1=[[-2, 5], [1, -2.5]], db1=[-1, 2.5], dX=[[-3.75, 5]],
+    )  # fmt: skip
+
+
+# %% mistake="slope-of-another-activation" of="hand-table"
+def first_table():
+    return table(
+        Z1=[[-3, 2]], A1=[[-0.3, 2]], P=[[2]], L=6.25,
+        dP=[[5]], dW2=[[-1.5], [10]], db2=[5], dA1=[[-10, 2.5]], dZ1=[[0, 2.5]],
+        dW1=[[0, 5], [0, -2.5]], db1=[0, 2.5], dX=[[-3.75, 5]],
     )  # fmt: skip
 
 
@@ -570,6 +588,32 @@ def mlp_backward(params, cache, y, lam):
     dZ2 = dZ2 / N
     dW2, db2, dA1 = A1.T @ dZ2 + lam * W2, dZ2.sum(axis=0), dZ2 @ W2.T
     dZ1 = dA1 * (1 - Z1**2)
+    dW1, db1, dX = X.T @ dZ1 + lam * W1, dZ1.sum(axis=0), dZ1 @ W1.T
+    return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
+
+
+# %% mistake="slope-of-another-activation" of="mlp-backward"
+def mlp_backward(params, cache, y, lam):
+    N, W1, W2 = len(y), params["W1"], params["W2"]
+    X, Z1, A1, P = (cache[name] for name in ["X", "Z1", "A1", "P"])
+    dZ2 = P.copy()
+    dZ2[np.arange(N), y] -= 1
+    dZ2 = dZ2 / N
+    dW2, db2, dA1 = A1.T @ dZ2 + lam * W2, dZ2.sum(axis=0), dZ2 @ W2.T
+    dZ1 = dA1 * A1 * (1 - A1)
+    dW1, db1, dX = X.T @ dZ1 + lam * W1, dZ1.sum(axis=0), dZ1 @ W1.T
+    return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
+
+
+# %% mistake="slope-of-another-activation" of="mlp-backward" variant="relu"
+def mlp_backward(params, cache, y, lam):
+    N, W1, W2 = len(y), params["W1"], params["W2"]
+    X, Z1, A1, P = (cache[name] for name in ["X", "Z1", "A1", "P"])
+    dZ2 = P.copy()
+    dZ2[np.arange(N), y] -= 1
+    dZ2 = dZ2 / N
+    dW2, db2, dA1 = A1.T @ dZ2 + lam * W2, dZ2.sum(axis=0), dZ2 @ W2.T
+    dZ1 = dA1 * (Z1 > 0)
     dW1, db1, dX = X.T @ dZ1 + lam * W1, dZ1.sum(axis=0), dZ1 @ W1.T
     return {"dZ2": dZ2, "dW2": dW2, "db2": db2, "dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1, "dX": dX}
 
@@ -1238,6 +1282,29 @@ def deep_backward(dZ, weights, layers):
     return grads_W, grads_b
 
 
+# %% mistake="slope-of-another-activation" of="deep-backward"
+def deep_backward(dZ, weights, layers):
+    grads_W, grads_b = [None] * len(weights), [None] * len(weights)
+    for k in range(len(weights) - 1, -1, -1):
+        grads_W[k] = layers[k].T @ dZ
+        grads_b[k] = dZ.sum(axis=0)
+        dA = dZ @ weights[k].T
+        dZ = dA * layers[k] * (1 - layers[k])
+    return grads_W, grads_b
+
+
+# %% mistake="slope-of-another-activation" of="deep-backward" variant="last-layer"
+def deep_backward(dZ, weights, layers):
+    grads_W, grads_b = [None] * len(weights), [None] * len(weights)
+    dZ = dZ * (1 - layers[-1] ** 2)
+    for k in range(len(weights) - 1, -1, -1):
+        grads_W[k] = layers[k].T @ dZ
+        grads_b[k] = dZ.sum(axis=0)
+        dA = dZ @ weights[k].T
+        dZ = dA * (1 - layers[k] ** 2)
+    return grads_W, grads_b
+
+
 # %% mistake="activation-for-derivative" of="deep-backward"
 def deep_backward(dZ, weights, layers):
     grads_W, grads_b = [None] * len(weights), [None] * len(weights)
@@ -1313,6 +1380,17 @@ def deep_backward(dZ, weights, layers):
     return grads_W, grads_b
 
 
+# %% mistake="wrong-operand" of="deep-backward" variant="weights-of-the-layer-below"
+def deep_backward(dZ, weights, layers):
+    grads_W, grads_b = [None] * len(weights), [None] * len(weights)
+    for k in range(len(weights) - 1, -1, -1):
+        grads_W[k] = layers[k].T @ dZ
+        grads_b[k] = dZ.sum(axis=0)
+        dA = dZ @ weights[k - 1].T
+        dZ = dA * (1 - layers[k] ** 2)
+    return grads_W, grads_b
+
+
 # %% mistake="bias-averaged" of="deep-backward"
 def deep_backward(dZ, weights, layers):
     grads_W, grads_b = [None] * len(weights), [None] * len(weights)
@@ -1380,7 +1458,7 @@ def deep_backward(dZ, weights, layers):
     return grads_W, grads_b
 
 
-# %% mistake="derivative-twice" of="deep-backward"
+# %% mistake="slope-of-another-activation" of="deep-backward" variant="tanh-of-the-last-sum"
 def deep_backward(dZ, weights, layers):
     grads_W, grads_b = [None] * len(weights), [None] * len(weights)
     dZ = dZ * (1 - np.tanh(layers[-1]) ** 2)
