@@ -1161,9 +1161,9 @@ _AUTOGRAD = _family(
         "no-topological-order",
         "computational_graphs",
         "A gradient was passed on before it was complete: go back through a value only after everything that uses it.",
-        "Look at the order in which the nodes are visited.",
-        "Where two paths have different lengths, the short one arrives and is passed on before the long one.",
-        "Change what the loop of the backward pass runs over: sort the graph first, then go through it in reverse.",
+        "Look at the order in which the backward pass goes through the lines, or through the nodes of a graph.",
+        "A gradient is complete when all that use its value have sent their share; here it goes on before that.",
+        "Change the order to the forward one in reverse; for a graph that means to sort it first.",
     ),
     (
         "node-visited-twice",
