@@ -799,12 +799,6 @@ def softmax_cross_entropy(Z, y):
     return np.mean(losses), (softmax(Z) - y[:, None]) / len(y)
 
 
-# %% mistake="labels-misaligned" of="softmax-cross-entropy" variant="number-for-place-in-a-row"
-def softmax_cross_entropy(Z, y):
-    losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
-    return np.mean(losses), (softmax(Z) - y) / len(y)
-
-
 # %% mistake="labels-misaligned" of="softmax-cross-entropy" variant="all-columns-in-the-loss"
 def softmax_cross_entropy(Z, y):
     losses = np.logaddexp.reduce(Z, axis=1, keepdims=True) - Z[:, y]
@@ -870,6 +864,12 @@ def softmax_cross_entropy(Z, y):
     L = -np.mean(np.log(G[range(len(y)), y]))
     G[range(len(y)), y] -= 1
     return L, G / len(y)
+
+
+# %% mistake="labels-misaligned" of="softmax-cross-entropy" variant="number-for-place-in-a-row"
+def softmax_cross_entropy(Z, y):
+    losses = np.logaddexp.reduce(Z, axis=1) - Z[range(len(y)), y]
+    return np.mean(losses), (softmax(Z) - y) / len(y)
 
 
 # %% mistake="unstable-exp-log" of="softmax-cross-entropy"

@@ -154,6 +154,15 @@ cross_entropy = model(
     L=lambda p, y: -np.sum(y * np.log(p)),
 )
 log_sum_exp = model(z="C", s=lambda z: np.sum(np.exp(z)), p=lambda z, s: np.exp(z) / s, ell=lambda s: np.log(s))
+log_softmax = model(
+    z="C",
+    g="C",
+    s=lambda z: np.sum(np.exp(z)),
+    p=lambda z, s: np.exp(z) / s,
+    ell=lambda s: np.log(s),
+    a=lambda z, ell: z - ell,
+    L=lambda g, a: np.sum(g * np.sin(3 * a)),
+)
 batch = model(
     Z="NC",
     Y=lambda rng, N, C: np.eye(C)[rng.integers(C, size=N)],
@@ -185,6 +194,11 @@ def ce_dz(p, y):
 @twin(log_sum_exp, "dell/dz")
 def lse_slope(z, s):
     return np.exp(z) / s
+
+
+@twin(log_softmax, "dL/dz")
+def log_softmax_way_back(da, p):
+    return da - p * np.sum(da)
 
 
 @twin(batch, "dL/dZ")
