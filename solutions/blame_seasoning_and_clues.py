@@ -60,6 +60,10 @@ def tasting_fault(slope, tasted, x, pinch, bend, truth):
     names = {"sign": -truth, "factor-two": 2 * truth, "forward-difference": truth + bend * pinch}
     if np.isclose(slope, 2 * pinch * truth, rtol=1e-9):
         return "this is how much the loss moves between your two tastings, not yet per unit of the knob.", ""
+    if np.isclose(slope, pinch * truth, rtol=1e-9):
+        return "this is how much the loss moves for one pinch, not yet per unit of the knob.", ""
+    if np.isclose(slope, pinch**2 * truth, rtol=1e-9):
+        return "/ 2 * pinch divides by 2 and then multiplies: put 2 * pinch in brackets.", ""
     found = [name for name, wrong in names.items() if np.isclose(slope, wrong, rtol=1e-9)]
     return f"tasted in the right places; yours {slope:.6g}, the slope is {truth:.6g}.", found[0] if found else ""
 
@@ -240,7 +244,7 @@ def blame_one_knob(w, x, target):
 # Six situations of the machine $p = wx$ with the loss $L = (p - \text{target})^2$.
 # For each, predict the sign of the slope of $L$ at $w$ before you compute anything: two glances are enough.
 #
-# | | $w$ | $x$ | target |
+# | case | $w$ | $x$ | target |
 # |---|---|---|---|
 # | A | 2 | 3 | 10 |
 # | B | 4 | 3 | 10 |
@@ -414,7 +418,7 @@ def blame_two_knobs(w1, w2, x1, x2, target):
     return 2 * p * x1, 2 * p * x2
 
 
-# %% mistake="one-path-only" of="two-knobs"
+# %% mistake="forward-backward-disagree" of="two-knobs"
 def blame_two_knobs(w1, w2, x1, x2, target):
     return 2 * (w1 * x1 - target) * x1, 2 * (w2 * x2 - target) * x2
 

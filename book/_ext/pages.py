@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FRONT_DOOR = """<!DOCTYPE html>
 </html>
 """
 
+ICON_FONT = re.compile(r"@font-face\s*\{[^}]*fontawesome[^}]*\}")
 UNUSED = (
     "scripts/fontawesome.js",
     "scripts/fontawesome.js.LICENSE.txt",
@@ -76,6 +78,9 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     for unused in UNUSED:
         path = out / "_static" / unused
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    # Nor is the theme's icon font: without it a browser that meets the theme's style first asks for nothing.
+    theme = out / "_static" / "styles" / "pydata-sphinx-theme.css"
+    theme.write_text(ICON_FONT.sub("", theme.read_text(encoding="utf-8")), encoding="utf-8")
     for source_map in (out / "_static").rglob("*.map"):
         source_map.unlink()
 

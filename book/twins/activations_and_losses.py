@@ -56,7 +56,7 @@ gelu = model(
 
 @twin(softplus, "da/dz")
 def act_softplus_slope(z):
-    return 1 / (1 + np.exp(z)) * np.exp(z)
+    return np.exp(z) * (1 / (1 + np.exp(z)))
 
 
 @twin(sigmoid, "da/dz")
