@@ -142,10 +142,11 @@ def test_a_refusal_is_a_part(answer, points, said, capsys):
     assert earned == points and said in text
 
 
-def test_a_tuple_of_another_length_is_told_what_belongs_in_it(capsys):
-    exercise = grading.Assignment("test", {"f": lambda w, b: (w,)}).exercise("f")
+@pytest.mark.parametrize(("returned", "kind"), [((3.0,), "a tuple of 1"), (np.float64(5.0), "one number")])
+def test_too_few_gradients_are_told_what_belongs_there(returned, kind, capsys):
+    exercise = grading.Assignment("test", {"f": lambda w, b: returned}).exercise("f")
     exercise.gradient("f", lambda p: p["w"] * p["b"], {"w": 2.0, "b": 3.0}, case=1)
-    assert "f: returned a tuple of 1, expected 2: dw, db." in shown(exercise, capsys)[1]
+    assert f"f: returned {kind}, expected 2: dw, db." in shown(exercise, capsys)[1]
 
 
 def test_a_function_that_waits_for_another_names_the_other(capsys):
