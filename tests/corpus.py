@@ -758,6 +758,56 @@ VARIANTS = {
 FLOATS_ONLY = {"plain", "small", "large", "tiny", "offset", "far", "stateful"}  # variants of functions of Python floats
 
 
+# ---------------------------------------------------------------- losses drowned in rounding
+
+
+def noisy(rng, count: int) -> Iterator[Case]:
+    """Small networks with kinks, seen through Python floats, the loss scaled down and far from 0: right and wrong.
+
+    An error here is at least a fifth of its array; where rounding is louder than that, nothing can be said of it.
+    """
+    for number in range(count):
+        N, D, H, C = (int(n) for n in rng.integers(2, 8, 4))
+        X, T, U = rng.normal(size=(N, D)), rng.normal(size=(N, C)), rng.normal(size=(N, C))
+        slope = {"abs": -1.0, "relu": 0.0, "leaky": 0.1, "tanh": None}
+        kind = list(slope)[rng.integers(4)]
+        head = ("abs", "max", "square")[rng.integers(3)]
+        scale, offset = 10.0 ** rng.integers(-6, 1), 10.0 ** rng.integers(3, 7)
+        params = {"W1": rng.normal(size=(D, H)), "b1": rng.normal(size=H),
+                  "W2": rng.normal(size=(H, C)) * 10.0 ** rng.integers(-3, 2), "b2": rng.normal(size=C)}  # fmt: skip
+
+        def forward(p, X=X, low=slope[kind]):
+            Z = X @ p["W1"] + p["b1"]
+            A = np.tanh(Z) if low is None else np.where(Z > 0, Z, low * Z)
+            return Z, A, A @ p["W2"] + p["b2"]
+
+        def f(p, forward=forward, head=head, T=T, U=U, scale=scale, offset=offset):
+            Q = forward(p)[2]
+            heads = {"abs": np.abs(Q - T).mean(), "max": Q.max() + (U * Q).mean(), "square": ((Q - T) ** 2).mean()}
+            return float(scale * heads[head] + offset)
+
+        def grad(p, forward=forward, head=head, T=T, U=U, X=X, low=slope[kind], scale=scale):
+            Z, A, Q = forward(p)
+            top = Q == Q.max()  # several where no unit is active in several rows: any share between them is right
+            heads = {"abs": np.sign(Q - T) / Q.size, "max": top / top.sum() + U / Q.size}
+            dQ = scale * heads.get(head, 2 * (Q - T) / Q.size)
+            dZ = dQ @ p["W2"].T * (1 - A**2 if low is None else np.where(Z > 0, 1.0, low))
+            return {"W1": X.T @ dZ, "b1": dZ.sum(axis=0), "W2": A.T @ dQ, "b2": dQ.sum(axis=0)}
+
+        group = f"noisy-{number}-{kind}-{head}-{scale:.0e}-{offset:.0e}"
+        base = dict(family="noisy", f=f, params=params, group=group, variant="noisy", batch=N)
+        yield Case(f"{group}/right", grad=grad, right=True, **base)
+        name = list(params)[rng.integers(4)]
+        for mistake, spoil in (("sign", np.negative), ("factor", lambda g: 1.2 * g), ("few-entries", _spoil_largest)):
+            if grad(params)[name].any():
+                done = lambda p, spoil=spoil, name=name, grad=grad: (g := grad(p)) | {name: spoil(g[name])}
+                yield Case(f"{group}/{mistake}@{name}", grad=done, right=False, **base)
+
+
+def _spoil_largest(array):
+    return _spoil(array, int(np.argmax(np.abs(array))), 0.5 * array.flat[np.argmax(np.abs(array))])
+
+
 # ---------------------------------------------------------------- cases
 
 

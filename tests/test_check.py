@@ -65,6 +65,27 @@ def test_float64_alone_is_never_wrong_but_may_be_undecided(seed, monkeypatch):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_drowned_in_rounding_is_undecided_and_never_wrong(seed):
+    counts, mistaken = {}, []
+    for case in corpus.noisy(np.random.default_rng(seed), 150):
+        verdict = check_gradient(case.f, case.grad, case.params).verdict
+        counts[case.right, verdict] = counts.get((case.right, verdict), 0) + 1
+        if verdict == ("fail" if case.right else "pass"):
+            mistaken.append(f"{case.name}: {verdict}")
+    assert not mistaken, f"seed {seed}: {mistaken}"
+    assert counts[True, "pass"] >= 50 and counts[False, "fail"] >= 300, counts
+
+
+@pytest.mark.skipif(not check.EXTENDED, reason="float64 cannot see so small a part of the loss")
+@pytest.mark.parametrize("size", [1e-12, 1e-13, 1e-14])
+def test_zeros_do_not_stand_for_a_small_gradient_whose_imaginary_part_is_dropped(size):
+    params = {"a": np.array([0.7, -1.1, 0.4]), "b": np.array([1.0, 2.0, -0.5])}
+    f = lambda p: size * (np.real(p["a"]) ** 2).sum() + (p["b"] ** 2).sum()
+    assert check_gradient(f, lambda p: {"a": 0 * p["a"], "b": 2 * p["b"]}, params).verdict == "fail"
+    assert check_gradient(f, lambda p: {"a": 2 * size * p["a"], "b": 2 * p["b"]}, params).verdict != "fail"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_right_gradients_of_the_corpus_are_right(seed):
     """By a plain complex step, entry by entry, in a loop that shares nothing with check."""
     rng, seen = np.random.default_rng(seed), 0
