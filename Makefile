@@ -18,7 +18,7 @@ exercises: _build/exercises.stamp  ## build exercises/ (students) and source/ (i
 
 test: $(READY) book  ## lint, then every test
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check:  ## exactly what CI runs: every test, none skipped
 	CI=true $(MAKE) test
