@@ -23,7 +23,7 @@ def square_grad(x):
 
 # %%
 first_try = checks.exercise("square")
-for x in [0.5, 1.5, -2.0]:
+for x in [1.5, 0.5, -2.0]:
     first_try.derivative("square_grad", lambda x: x**2, x, case=x)
 first_try.score()
 
@@ -31,7 +31,7 @@ first_try.score()
 # ## Put it right
 #
 # The first try returns `x`.
-# At $x = 0.5$ finite differences give 1, and the first try gives half of it.
+# At $x = 1.5$ finite differences give 3, and the first try gives half of it.
 # Write the slope of $x^2$ at $x$.
 # Replace the line `raise NotImplementedError()`, run the cell, then run the check under it.
 
@@ -46,7 +46,7 @@ def square_grad(x):
 
 # %% tests="square" points=10
 exercise = checks.exercise("square")
-places = [0.5, 1.5, -2.0]
+places = [1.5, 0.5, -2.0]
 ### BEGIN HIDDEN TESTS
 places += [0.0, 3.25, -1e3]
 ### END HIDDEN TESTS
