@@ -112,8 +112,8 @@ def test_crowded_lines_are_seen(text, count):
 # Names -------------------------------------------------------------------------------------------------------
 
 
-def notation():
-    """The rows of the notation page, as dicts by column."""
+def notation(first="Symbol"):
+    """The rows of the notation page, as dicts by column, from the tables whose first column is `first`."""
     rows, columns = [], None
     for line in (BOOK / "notation.md").read_text().splitlines():
         if not line.startswith("|"):
@@ -122,14 +122,70 @@ def notation():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if columns is None:
             columns = cells
-        elif set(line) - set("|-: "):
+        elif set(line) - set("|-: ") and columns[0] == first:
             rows.append(dict(zip(columns, cells, strict=True)))
     return rows
 
 
+def strangers(text):
+    """Names of other books in a text, which the notation page says are not used in this one."""
+    names = [name for row in notation("Elsewhere") for name in re.findall(r"`([^`]+)`", row["Elsewhere"])]
+    # A step written \alpha is told from a leak written \alpha by its place in an update.
+    updates = re.findall(r"(?:-=|\\leftarrow.*-)\s*\\?alpha\b", text)
+    names.remove(r"\alpha")
+    return updates + [name for name in names if re.search(rf"(?<![\w\\]){re.escape(name)}(?!\w)", text)]
+
+
+def written():
+    """Text and code by file: pages without the sections that compare notations, modules, answers without mistakes."""
+    texts = {}
+    for page in BOOK.glob("*.md"):
+        sections = re.split(r"^(?=#+ )", page.read_text(), flags=re.MULTILINE)
+        texts[page.name] = "".join(s for s in sections if not re.match(r"#+ (Not used here|How other)", s))
+    for module in (ROOT / "backprop").rglob("*.py"):
+        texts[str(module.relative_to(ROOT))] = module.read_text()
+    for path in (ROOT / "solutions").glob("*.py"):
+        cells = [cell.text for cell in notebooks.read(path).cells if cell.role not in ("mistake", "accepted")]
+        texts[str(path.relative_to(ROOT))] = "\n".join(cells)
+    return texts
+
+
+def orphans(text):
+    """Names such as `dW1` whose `W1` is no name of the same file; `dV` is the pattern itself, `dL` is 1."""
+    gradients = set(re.findall(r"\bd([A-Z]\d?)\b", text)) - {"V", "L"}
+    return sorted("d" + name for name in gradients if not re.search(rf"(?<!\w){name}\d?(?!\w)", text))
+
+
+@pytest.mark.parametrize("name, text", written().items(), ids=list(written()))
+def test_text_and_code_keep_to_the_names(name, text):
+    assert strangers(text) == []
+    # The checker's side speaks of gradients of whatever it is given.
+    if not name.startswith("backprop") or name == "backprop/ops.py":
+        assert orphans(text) == []
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("W -= learning_rate * dW", ["learning_rate"]),
+        (r"the loss $\mathcal{L}$", [r"\mathcal{L}"]),
+        ("Z = W @ X + b", ["W @ X"]),
+        (r"w -= \alpha g", [r"-= \alpha"]),
+        ("dLdW = 1", ["dLdW"]),
+        ("Z = X @ W + b", []),
+    ],
+)
+def test_names_of_other_books_are_seen(text, found):
+    assert strangers(text) == found
+
+
+def test_a_gradient_of_nothing_is_seen():
+    assert orphans("dQ = X.T @ dZ; Z = 1; X = 2") == ["dQ"]
+
+
 def test_the_table_of_names_is_whole():
     rows = notation()
-    assert len(rows) > 30
+    assert len(rows) > 30 and len(notation("Elsewhere")) > 3
     for row in rows:
         assert list(row) == ["Symbol", "In code", "Shape", "Meaning"]
         assert re.fullmatch(r"\$.+\$", row["Symbol"]) and row["Meaning"] and row["Shape"]
