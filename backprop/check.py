@@ -47,6 +47,8 @@ VISIBLE = 1e-6  # an array is heard in a chorus when its part is at least this s
 NOWHERE = np.complex128(complex(np.nan, np.nan))  # the value of f where it has none, also to a complex step
 BLUNT = 4  # how many directions to try where rounding is not far below the derivative
 WIDE = 1e-3  # a bound wider than this share of the gradient decides nothing
+BESIDE = 1e-8  # how far to either side of a kink its two slopes are asked for, in natural units
+TINY = np.finfo(float).tiny
 ESTIMATES = 10  # a bound that wide is an estimate itself: only a gap of more than so many of them is an error
 
 
@@ -272,6 +274,30 @@ def ridders(phi, noise, start=0.05, levels=16):
     return value, bound + (0.0 if jump else unseen_jump / 2), jump
 
 
+def one_sided(phi, noise, start=0.05, levels=12):
+    """phi'(0+), the slope to the right of 0, as (value, bound): forward differences, extrapolated like Ridders'."""
+    centre, above = phi(0.0), []
+    value, bound = np.nan, np.inf
+    for level in range(levels):
+        h = start / 4.0**level
+        change = phi(h) - centre
+        if not np.isfinite(change):
+            above = []
+            continue
+        rounding = 4 * max(noise, _rounding_of(change)) / h
+        row = [change / h]
+        for j, older in enumerate(above):
+            row.append(row[j] + (row[j] - older) / (4 ** (j + 1) - 1))
+            spread = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - older)) + rounding
+            overruled = j == 0 and abs(row[1] - value) > bound + spread  # longer steps have crossed a kink
+            if spread <= bound or overruled:
+                value, bound = row[j + 1], spread
+        above = row
+        if level >= 2 and (bound <= 1e-9 * abs(value) or rounding > bound / 4):
+            break
+    return value, bound
+
+
 def _rounding_of(change):
     """The noise that comes with a change of the loss: near a minimum, more than there is at the minimum itself."""
     return 16 * np.finfo(change.dtype).eps * abs(change)
@@ -425,6 +451,16 @@ def _ask_nearby(loss, grad, params, rng):
             _call(loss, grad, answer)
             return answer
     return None
+
+
+def _ask_beside(loss, grad, place, moves):
+    """The same a hair along moves, away from a kink at place."""
+    hair = max(BESIDE, 64 * _eps(*place.values()))
+    moved = {name: (place[name] + hair * move).astype(place[name].dtype, copy=False) for name, move in moves.items()}
+    answer = _Answer(place | moved)
+    loss.probe(answer.place)
+    _call(loss, grad, answer)
+    return answer
 
 
 def _call(loss, grad, answer):
@@ -702,13 +738,20 @@ class _Oracle:
         self.dtypes = {name: value.dtype for name, value in place.items()}
         self.relative = {}
         self.noise = None
+        self.elsewhere = None  # an oracle of the same f at a place that is no kink but by chance
         self.complex_noise = {}
+        self.line = None  # the last line along which real differences were taken; it remembers its values
 
     @functools.cached_property
     def real(self):
         """The parameters in the widest float type of f."""
         place = self.double.items()
         return {name: value.astype(self.trust.real or self.dtypes[name], copy=False) for name, value in place}
+
+    @functools.cached_property
+    def centre(self):
+        """f here, in the widest float type."""
+        return self.loss.probe(self.real)
 
     def random_move(self, name):
         """A random direction of an array, in its natural units; continuous, so that no error hides from it."""
@@ -725,7 +768,7 @@ class _Oracle:
         if found[1] <= WIDE * abs(found[0]) or np.isfinite(further(0.05) + further(-0.05)):
             return moves, *found
         # f has no value so far out: from now on each entry moves in proportion to itself.
-        self.noise = None
+        self.noise = self.elsewhere = None
         for name in names:
             self.relative[name] = _natural(self.double[name])
         moves = {name: self.random_move(name) for name in names}
@@ -771,16 +814,25 @@ class _Oracle:
     def real_slope(self, moves):
         """(value, bound, jump) along moves by Ridders; where the loss hardly changes, with larger steps too."""
         moves = {name: move.astype(self.real[name].dtype) for name, move in moves.items()}
-        phi = self._line(self.real, moves)
+        line = self._line(self.real, moves)
+        self.line = phi = functools.cache(lambda t: line(t) if t else self.centre)
         if self.noise is None:
-            everywhere = {n: self.random_move(n).astype(value.dtype) for n, value in self.real.items()}
-            self.noise = noise_level(self._line(self.real, everywhere), _eps(*self.real.values()))
+            self.noise = self._noise()
         found = ridders(phi, self.noise)
         for start in self._other_starts(moves):
             if found[1] <= VISIBLE * abs(found[0]):
                 break
             found = min(found, ridders(phi, self.noise, start), key=lambda item: item[1])
         return found
+
+    def _noise(self):
+        """The noise of f here: measured, or in proportion what it is elsewhere, where the same was measured."""
+        other = self.elsewhere
+        if other is not None and abs(other.centre) / 10 < abs(self.centre) < 10 * abs(other.centre):
+            other.noise = other.noise or other._noise()
+            return other.noise * max(1.0, abs(self.centre / other.centre))
+        everywhere = {name: self.random_move(name).astype(value.dtype) for name, value in self.real.items()}
+        return noise_level(self._line(self.real, everywhere), _eps(*self.real.values()))
 
     def _other_starts(self, moves):
         """First steps to try where the natural one did not do, for one array: of size 1, and of the entry's size."""
@@ -905,9 +957,13 @@ def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, ca
         answers.append(answer)
     trust = _trust(loss, answers[-1].place, method, cache)
     judges = []
-    for answer in answers:
+    beside = functools.partial(_ask_beside, loss, grad)
+    oracles = [_Oracle(loss, answer.place, trust, rng) for answer in answers]
+    for oracle in oracles[:-1]:
+        oracle.elsewhere = oracles[-1]
+    for oracle, answer in zip(oracles, answers, strict=True):
         noise = functools.partial(_own_noise, loss, grad, answer, rng)
-        judges.append(_Judge(_Oracle(loss, answer.place, trust, rng), answer, rtol, noise))
+        judges.append(_Judge(oracle, answer, rtol, noise, beside))
         judges[-1].judge(mode, directions=1 if len(answers) > 1 else 2)
         if judges[-1].wrong_names():
             break
@@ -918,8 +974,8 @@ def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, ca
 class _Judge:
     """The gradient under test against the oracle, at one place."""
 
-    def __init__(self, oracle, answer, rtol, own_noise):
-        self.oracle, self.answer, self.own_noise = oracle, answer, own_noise
+    def __init__(self, oracle, answer, rtol, own_noise, beside):
+        self.oracle, self.answer, self.own_noise, self.beside = oracle, answer, own_noise, beside
         self.names = [name for name in answer.place if name in answer.usable and answer.place[name].size]
         self.claim = {name: answer.gradient[name].astype(float, copy=False) for name in self.names}
         self.eps = {name: _eps(answer.gradient[name], answer.place[name]) for name in self.names}
@@ -933,7 +989,8 @@ class _Judge:
             {name: np.broadcast_to(empty, value.shape) for name, value in answer.place.items()}
             for empty in (np.nan, np.inf, 0.0, False)
         )
-        self.blunt = False
+        self.chance = {}  # by name: how likely it is that an error hid from all directions, and how many they were
+        self.drowned = False
         self.wide, self.doubtful = {}, {}  # by name (value, bound): agrees, but the bound is wide; disagrees
 
     def wrong_names(self):
@@ -970,8 +1027,10 @@ class _Judge:
             for group in [loud] * bool(loud) + [[name] for name in names if name not in loud]:
                 for number in range(BLUNT):
                     suspects |= self._hear(group)
-                    if number + 1 >= directions and not self.blunt:
+                    again = [name for name in group if name not in suspects and self._could_hide(name)]
+                    if number + 1 >= directions and not again:
                         break
+                    group = again or group
         return [name for name in self.names if name in suspects]
 
     def _hear(self, group):
@@ -982,10 +1041,12 @@ class _Judge:
             clear = self._agree_complex(group)
         if clear:
             return set()
-        if self.noise is None:
+        if self.noise is None and not self.drowned:
             self.noise = self.own_noise()
             self.doubtful.clear()
             return self._hear(group)
+        if self.oracle.trust.kinds[group[0]] != "real" and self._between(group):
+            return set()
         return set(group) if len(group) == 1 else set().union(*(self._hear([name]) for name in group))
 
     def _agree_complex(self, group):
@@ -996,24 +1057,60 @@ class _Judge:
             if len(group) > 1:
                 moves[name] *= self.total / self.size[name] * self.oracle.rng.uniform(0.5, 1.5)
         expected, slack, parts = self._expect(moves)
-        self.blunt = slack > VISIBLE * max([VISIBLE * self.total, *parts.values()])
-        return abs(self.oracle.complex_slope(moves) - expected) <= slack
+        return abs(self.oracle.complex_slope(moves) - expected) <= slack and self._cleared(slack, parts)
 
     def _agree_real(self, group):
         """Real differences must agree within their bound, and the bound must be small beside each array's part."""
         moves, value, bound, jump = self.oracle.random_slope(group)
         expected, slack, parts = self._expect(moves)
         gap = abs(value - expected) - bound - jump / 2 - slack
-        self.blunt = bound + slack > VISIBLE * max([VISIBLE * self.total, *parts.values()])
+        if jump > 0 and self._between(group, moves):
+            return True
         if len(group) > 1:
-            return gap <= 0 and jump == 0 and all(bound <= VISIBLE * part for part in parts.values())
+            self.drowned = gap <= 0  # what agrees together may clear up when each is heard alone
+            clear = gap <= 0 and jump == 0 and all(bound <= VISIBLE * part for part in parts.values())
+            return clear and self._cleared(bound + slack, parts)
+        self.drowned = False
         [(name, part)] = parts.items()
         if gap > 0:
             if gap > self.rtol[name] * part or bound > WIDE * part:
                 self.doubtful[name] = (value, bound)
         elif jump == 0 and bound > WIDE * part and not self._zero(moves, part, bound):
             self.wide[name] = (value, bound)
-        return gap <= 0 and jump == 0
+        return gap <= 0 and jump == 0 and self._cleared(bound + slack, parts)
+
+    def _between(self, group, line=None):
+        """At a kink: is the gradient right a hair to either side of it, and here, entry by entry, between the two?
+
+        One direction decides on each side, as it does where there is no kink, so that the cost does not grow with
+        the number of entries.  line: the moves of the real differences just taken, or None for the complex step.
+        """
+        moves = line or {name: self.oracle.random_move(name) for name in group}
+        sides = []
+        for sign in (1.0, -1.0):
+            answer = self.beside(self.answer.place, {name: sign * move for name, move in moves.items()})
+            if answer.findings:
+                return False
+            oracle = _Oracle(self.oracle.loss, answer.place, self.oracle.trust, self.oracle.rng)
+            side = _Judge(oracle, answer, min(self.rtol.values()), self.own_noise, self.beside)
+            side.noise = self.noise
+            if not (side._agree_complex(group) if line is None else self._agree_one_sided(side, moves, sign)):
+                return False
+            sides.append(side.claim)
+        return all(self._brackets(name, *(claim[name] for claim in sides)) for name in group)
+
+    def _agree_one_sided(self, side, moves, sign):
+        phi = self.oracle.line
+        value, bound = one_sided(lambda t: phi(sign * t), self.oracle.noise)
+        expected, slack, parts = side._expect(moves)
+        quietest = VISIBLE * min(parts.values())
+        return bound <= quietest and abs(sign * value - expected) <= bound + slack + quietest
+
+    def _brackets(self, name, one, other):
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        slack = self.slack(name) + self.rtol[name] * np.maximum(np.abs(low), np.abs(high))
+        claim = self.claim[name]
+        return bool(((low - slack <= claim) & (claim <= high + slack)).all())
 
     def _zero(self, moves, part, bound):
         """Is the gradient zero by its own account, and the bound small, beside what f does elsewhere or further on?"""
@@ -1022,6 +1119,21 @@ class _Judge:
         unit = np.nanmax([self.total, abs(loss.probe(here)), abs(further - loss.probe(here))])
         [name] = moves
         return part <= 16 * self.eps[name] * unit and bound <= 1e-9 * unit
+
+    def _could_hide(self, name):
+        """Could an error hide by chance from all the directions so far?"""
+        chance, times = self.chance.get(name, (0.0, 1))
+        return chance > max(VISIBLE, self.rtol[name]) / 100 ** (times - 1)
+
+    def _cleared(self, slack, parts):
+        """Note how much of each array's part the slack is: that is how likely an error of its size goes unseen."""
+        for name, part in parts.items():
+            chance, times = self.chance.get(name, (1.0, 0))
+            chance *= slack / max(VISIBLE * self.total, part, TINY)
+            if len(parts) == 1 and self.claim[name].size == 1:
+                chance = 0.0  # one number alone has but one direction
+            self.chance[name] = chance, times + 1
+        return True
 
     def _expect(self, moves):
         """What the gradient under test says of moves: value, its rounding noise, and each array's share by size."""

@@ -449,6 +449,25 @@ def test_a_right_gradient_costs_a_few_forward_passes(width, opaque):
         assert len(calls) <= 40 + 6 * len(params)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_a_right_gradient_costs_over_the_corpus(seed):
+    """Kinks included; the few exceptions are named in the benchmarks' README."""
+    dear, dear_at_first, seen = [], [], 0
+    for case in corpus.cases(seed, per_variant=0):
+        if not case.right:
+            continue
+        calls, cache = [], {}
+        f = lambda p, case=case, calls=calls: calls.append(1) or case.f(p)
+        assert check_gradient(f, case.grad, case.params, cache=cache).ok
+        first = len(calls)
+        assert check_gradient(f, case.grad, case.params, cache=cache).ok
+        seen += 1
+        dear += [case.variant] * (len(calls) - first > 40 + 6 * len(case.params))
+        dear_at_first += [case.variant] * (first > 120)
+    assert len(dear) <= 0.03 * seen and len(dear_at_first) <= 0.02 * seen
+    assert set(dear + dear_at_first) <= {"far", "offset", "opaque", "dropped"}
+
+
 def test_importing_costs_what_numpy_costs():
     code = (
         "import sys, numpy; before = set(sys.modules); import backprop.check; print(*(set(sys.modules) - before))"
