@@ -918,11 +918,12 @@ def _behaviours(group, f, grad, params, base):
     def random(p):
         return {n: _like(params[n], g * (1 + 0.1 * draws.random())) for n, g in grad(p).items()}
 
-    yield case("accumulates", "not-zeroed", accumulating)
+    here = _gradient_at(f, grad, params, 1.0, 0.0)
+    if any(array.any() for array in here.values()):  # zeros add up to zeros, and any multiple of them is right
+        yield case("accumulates", "not-zeroed", accumulating)
+        yield case("random", "randomness-between-calls", random)
     yield case("rebinds", "input-mutated", mutating)
     yield case("mutates", "input-mutated", in_place)
-    yield case("random", "randomness-between-calls", random)
-    here = _gradient_at(f, grad, params, 1.0, 0.0)
     # Where the gradient is constant on one side (ReLU), an earlier answer may be right at the next place too.
     if all(_moves(here, _gradient_at(f, grad, params, 1 + step, step / 10)) for step in (1e-3, -1e-3)):
         yield case("stale", "stale-cache", stale)
