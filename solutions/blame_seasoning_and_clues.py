@@ -244,7 +244,7 @@ def blame_one_knob(w, x, target):
 # Six situations of the machine $p = wx$ with the loss $L = (p - \text{target})^2$.
 # For each, predict the sign of the slope of $L$ at $w$ before you compute anything: two glances are enough.
 #
-# | case | $w$ | $x$ | target |
+# | case | `w` | `x` | target |
 # |---|---|---|---|
 # | A | 2 | 3 | 10 |
 # | B | 4 | 3 | 10 |
