@@ -991,6 +991,7 @@ class _Judge:
         )
         self.chance = {}  # by name: how likely it is that an error hid from all directions, and how many they were
         self.drowned = False
+        self.differenced = set()  # arrays with entries from real differences, whose bounds hold their rounding
         self.wide, self.doubtful = {}, {}  # by name (value, bound): agrees, but the bound is wide; disagrees
 
     def wrong_names(self):
@@ -1162,7 +1163,7 @@ class _Judge:
         kind = self.oracle.trust.kinds[name]
         if wrong.any() and kind != "real":
             wrong = self._second_opinion(name, wrong)
-        near = wrong & self._only_estimated(name)
+        near = wrong & self._only_estimated(name) if name in self.differenced else np.zeros_like(wrong)
         self.wrong[name] = wrong & ~near
         if self.wrong[name].any() or (self.jump[name].any() and not near.any()):
             self.doubtful.pop(name, None)
@@ -1177,6 +1178,8 @@ class _Judge:
             if not arrays[name].flags.writeable:
                 arrays[name] = np.array(arrays[name])
             arrays[name].flat[indices] = values
+        if (kind or self.oracle.trust.kinds[name]) == "real":
+            self.differenced.add(name)
 
     def _off(self, name):
         with np.errstate(invalid="ignore"):
