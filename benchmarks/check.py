@@ -1,7 +1,9 @@
 """What it costs to accept a right gradient: check_gradient against its peers, all in one run.
 
     OMP_NUM_THREADS=1 python benchmarks/check.py
+    python benchmarks/check.py SEED ...
 
+With seeds: the forward passes for every right gradient of the corpus, and which of them are over the budget.
 One network (affine, tanh, affine, mean squared error) with about 10, 10^2, ... 10^5 parameters.  Counted: forward
 passes, by wrapping f.  Measured: CPU time of the process, the least of a few runs.  Each peer decides the same
 question with its own defaults.  A peer is left out where its last time says that it would take more than a minute.
@@ -15,8 +17,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and PyTorch are loaded: threads would blur CPU time
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import scipy.optimize
@@ -161,5 +165,28 @@ def main():
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
+def corpus_costs(seeds):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    from corpus import cases
+
+    spent, over = [], {"known": {}, "first": {}}
+    for case in (case for seed in seeds for case in cases(seed, per_variant=0) if case.right):
+        passes, cache, counts = [], {}, []
+        for _ in ("first", "known"):
+            passes.clear()
+            f = lambda p, case=case, passes=passes: passes.append(1) or case.f(p)
+            if not check_gradient(f, case.grad, case.params, cache=cache).ok:
+                raise AssertionError(f"{case.name}: a right gradient is not accepted")
+            counts.append(len(passes))
+        spent.append(counts)
+        for when, count, limit in zip(("first", "known"), counts, (120, 40 + 6 * len(case.params)), strict=True):
+            if count > limit:
+                over[when].setdefault(case.group, []).append(count)
+    for k, when in enumerate(("first", "known")):
+        counts, cases_over = [pair[k] for pair in spent], sum(map(len, over[when].values()))
+        print(f"{when}: median {np.median(counts):.0f}, most {max(counts)}; {cases_over} of {len(spent)} over budget:")
+        print("  " + ", ".join(f"{group} {found}" for group, found in sorted(over[when].items())))
+
+
 if __name__ == "__main__":
-    main()
+    corpus_costs([int(seed) for seed in sys.argv[1:]]) if len(sys.argv) > 1 else main()
