@@ -204,9 +204,7 @@ class Exercise:
             value = self._named(given, labels)
             return given if value is None else value
 
-        report = check_gradient(loss, grad, dict(params), **options)
-        if report.verdict == "inconclusive":
-            raise RuntimeError(f"exercise {self.name!r}, case {case}: the check is inconclusive; {report}")
+        report = self._decide(case, loss, grad, dict(params), **options)
         if not report.ok:
             self._blame(parts, report, function)
         elif self._is_numerical(loss, params, report):
@@ -245,7 +243,7 @@ class Exercise:
         # Each term overrides one value and depends on no other, so one check serves all of them.
         at = {name: values[name] for name in wrt}
         total = lambda p: sum(forward_pass(forward, leaves, {name: p[name]})[_loss(forward)] for name in wrt)
-        report = check_gradient(total, lambda p: dict(named), at, points=1)
+        report = self._decide(case, total, lambda p: dict(named), at, points=1)
         if report.ok:
             return None
         wrong = [name for name in wrt if not _right(report, name)]
@@ -385,6 +383,13 @@ class Exercise:
                 message = own[0].message if part.output else own[0].message.removeprefix(f"d{name}: ")
                 prefix = f"{function}: " if not message.startswith(function) else ""
                 self._fail([part], Finding(own[0].id, name, prefix + message, own[0].where), report)
+
+    def _decide(self, case: Any, loss: Callable, grad: Callable, params: Mapping, **options) -> Report:
+        """The check's report; one without a verdict is the fault of the test's numbers, and never counts as right."""
+        report = check_gradient(loss, grad, params, **options)
+        if report.verdict == "inconclusive":
+            raise RuntimeError(f"exercise {self.name!r}, case {case}: the check is inconclusive; {report}")
+        return report
 
     def _call(
         self, function: str, args: Sequence, watch: Sequence[str] = (), via: Callable | None = None

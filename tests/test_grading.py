@@ -433,3 +433,14 @@ def test_calling_the_loss_once_per_entry_is_flagged(capsys):
     honest = grading.Assignment("test", namespace | {"cube_grad": lambda x: 3 * x**2}).exercise("e")
     honest.gradient("cube_grad", CUBE, {"x": x}, case=1, watch=["cube"])
     assert "instructor" not in shown(honest, capsys)[1]
+
+
+# Tests whose numbers decide nothing --------------------------------------------------------------------------
+
+
+def test_a_check_without_a_verdict_is_an_error_and_no_points(monkeypatch):
+    report = types.SimpleNamespace(verdict="inconclusive", ok=False, findings=[], wrong={})
+    monkeypatch.setattr(grading, "check_gradient", lambda *args, **options: report)
+    for ask in (lambda: whole(backward), lambda: graded(lambda x: 3 * x**2)):
+        with pytest.raises(RuntimeError, match="the check is inconclusive"):
+            ask()
