@@ -8,12 +8,13 @@ from conftest import ROOT
 ALLOWED = {
     "backprop/check.py": set(),
     "backprop/ops.py": set(),
+    "backprop/data/*.py": {"backprop.data"},
     "backprop/tape.py": {"backprop.ops"},
     "backprop/nn.py": {"backprop.tape", "backprop.ops"},
     "backprop/figures/*.py": {"backprop.figures", "backprop.nn", "backprop.tape", "backprop.ops"},
     "backprop/diagnosis.py": {"backprop.check"},
     "backprop/grading.py": {"backprop.check", "backprop.diagnosis"},
-    "solutions/*.py": {"backprop.grading"},
+    "solutions/*.py": {"backprop.grading", "backprop.data"},
     "grader/*.py": {"backprop.grading", "grader"},
 }
 FILES = {path: allowed for pattern, allowed in ALLOWED.items() for path in ROOT.glob(pattern)}
