@@ -44,11 +44,12 @@ from sphinx.directives.patches import MathDirective
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from backprop import check, ops
+from backprop import check, ops, oracle, slopes
 
 logger = logging.getLogger(__name__)
 # A chapter is evaluated again where any of these has changed.
-CODE = [Path(module.__file__).resolve() for module in (check, formula, ops, twins)] + [Path(__file__).resolve()]
+MODULES = (check, formula, ops, oracle, slopes, twins)
+CODE = [Path(module.__file__).resolve() for module in MODULES] + [Path(__file__).resolve()]
 STEP, UNCHECKED = "step-of", "unchecked-step-of"
 
 
