@@ -5,6 +5,7 @@ r"""What a test cell calls: it runs a student's function, names the mistake, and
     exercise.derivative / gradient / vjp         a derivative, against the forward function by `check`
     exercise.backward                            every gradient of a whole pass, with follow-through marks
     exercise.verdicts                            a check that the student wrote, by what it says of right and wrong
+    exercise.faster                              a loop that was to be vectorised, by the clock
     exercise.value / holds / refuses / expect    anything else
     exercise.score()                             the last line: shows the feedback, returns the points
 
@@ -22,6 +23,7 @@ import html
 import io
 import linecache
 import sys
+import time
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +40,7 @@ __all__ = ["CATALOGUE", "Assignment", "Exercise", "forward_pass", "matches"]
 NUMERICAL = "numerical-gradient-returned"
 # Honest gradients agree with the complex step to 3e-14, finite differences to 6e-12 at best.
 NUMERICAL_AGREEMENT = 1e-12
+SPEED_RUNS = 7
 
 
 class Assignment:
@@ -168,12 +171,7 @@ class Exercise:
         answer = self._call(function, args(params), watch, via)
         value = answer.value
         if with_loss and not answer.finding:
-            if isinstance(value, (tuple, list)) and len(value) == 2:
-                L, value = value
-            else:
-                pair = f"(L, {', '.join(filter(None, labels.values()))})"
-                message = f"{function}: expected a tuple {pair}, got {_kind(value)}."
-                answer = Answer(finding=Finding("", "", message))
+            L, value, answer = _pair(function, answer, labels)
         named = None if answer.finding else self._named(value, labels)
         outputs = named and {labels[k]: v for k, v in named.items()}
         self._remember(function, case, answer, {**outputs, "L": L} if outputs and with_loss else outputs)
@@ -220,30 +218,39 @@ class Exercise:
         args: Sequence,
         case: Any,
         weight: float = 1.0,
+        with_loss: bool = False,
     ) -> None:
-        """`function(*args)` gives dL/dV for every name V in `wrt`, as a dict with keys `dV`.
+        """`function(*args)` gives dL/dV for every name V in `wrt`, as a dict with keys `dV` or `V`.
 
         `forward` lists the forward pass in order, `{"z": lambda v: v.w * v.x + v.b, ..., "L": ...}`; its last
         entry is the loss.  A gradient that is wrong only because the one after it in the forward pass is wrong
         earns its marks: it is checked against the student's own gradients of the values it flows into.
         `wrt` is in backward order, the output first; the first that is wrong is the one that is explained.
+        `with_loss` says that it returns a pair, the loss and the dict; the loss is one more part, `L`.
         """
         values = forward_pass(forward, leaves)
+        total = [self._part(function, "L", weight)] if with_loss else []
         parts = {name: self._part(function, "d" + name, weight) for name in wrt}
         answer = self._call(function, args)
         labels = {name: "d" + name for name in wrt}
-        named = None if answer.finding else self._named(answer.value, labels)
-        self._remember(function, case, answer, named and {labels[k]: v for k, v in named.items()})
+        value = answer.value
+        if with_loss and not answer.finding:
+            L, value, answer = _pair(function, answer, labels)
+        named = None if answer.finding else self._named(value, labels)
+        outputs = named and {labels[k]: v for k, v in named.items()}
+        self._remember(function, case, answer, {**outputs, "L": L} if outputs and with_loss else outputs)
         if answer.finding:
-            return self._fail(parts.values(), answer.finding)
+            return self._fail([*total, *parts.values()], answer.finding)
+        if with_loss and (finding := _compare(f"{function}: L", L, values[_loss(forward)], 1e-9)):
+            self._fail(total, finding)
         if named is None:
             keys = ", ".join(labels.values())
             return self._fail(parts.values(), Finding("wrong-shape", "", f"{function}: expected a dict with {keys}."))
 
         # Each term overrides one value and depends on no other, so one check serves all of them.
         at = {name: values[name] for name in wrt}
-        total = lambda p: sum(forward_pass(forward, leaves, {name: p[name]})[_loss(forward)] for name in wrt)
-        report = self._decide(case, total, lambda p: dict(named), at, points=1)
+        moved = lambda p: sum(forward_pass(forward, leaves, {name: p[name]})[_loss(forward)] for name in wrt)
+        report = self._decide(case, moved, lambda p: dict(named), at, points=1)
         if report.ok:
             return None
         wrong = [name for name in wrt if not _right(report, name)]
@@ -301,20 +308,59 @@ class Exercise:
             finding = Finding("", "", f"{function} raised {type(answer.error).__name__}, expected {error.__name__}.")
         self._fail([part], finding)
 
-    def holds(self, function: str, args: Sequence, judge: Callable, *, case: Any, weight: float = 1.0) -> None:
+    def holds(
+        self,
+        function: str,
+        args: Sequence,
+        judge: Callable,
+        *,
+        case: Any,
+        output: str = "result",
+        weight: float = 1.0,
+        remember: bool = True,
+    ) -> None:
         """`judge(function(*args))` finds nothing wrong, where more than one answer is right.
 
         It returns None, or a pair: what is wrong in one line, and the id of the mistake ("" for none).
+        `output` names the part.  Without `remember` a known mistake is not recognised by what it returns: the end of a
+        long training, say, which another machine's rounding changes.
         """
-        part = self._part(function, "result", weight)
+        part = self._part(function, output, weight)
         answer = self._call(function, args)
-        self._remember(function, case, answer, None if answer.finding else {"result": answer.value})
+        if remember:
+            self._remember(function, case, answer, None if answer.finding else {output: answer.value})
         try:
             fault = None if answer.finding else judge(answer.value)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             fault = f"its result can't be judged: {_where(error)}", ""
         if answer.finding or fault:
             self._fail([part], answer.finding or Finding(fault[1], "", f"{function}: {fault[0]}"))
+
+    def faster(
+        self, function: str, args: Sequence, than: Callable, *, times: float, mistake: str = "", weight: float = 1.0
+    ) -> None:
+        """`function(*args)` takes at most 1/`times` of what `than(*args)` takes, and gives the same, an array.
+
+        Both are timed in turn, and the best of several runs counts, so that a busy machine slows neither alone.
+        """
+        part = self._part(function, "speed", weight)
+        theirs, ours = [], []
+        for turn in range(SPEED_RUNS):
+            start = time.perf_counter()
+            answer = self._call(function, args)
+            theirs.append(time.perf_counter() - start)
+            if turn < 2:
+                start = time.perf_counter()
+                expected = than(*args)
+                ours.append(time.perf_counter() - start)
+            finding = answer.finding or _compare(function, answer.value, expected, 1e-9)
+            if finding:
+                return self._fail([part], finding)
+            ratio = min(ours) / min(theirs)
+            if turn and ratio >= times:
+                return None
+        message = f"{function}: {ratio:.2g} times as fast as the loop, expected at least {times:g} times."
+        return self._fail([part], Finding(mistake, "", message))
 
     def verdicts(
         self, function: str, questions: Mapping[str, tuple[Sequence, bool]], *, case: Any, weight: float = 1.0
@@ -699,6 +745,15 @@ def _consumers(forward: Mapping[str, Callable], values: Mapping, name: str) -> l
         return False
 
     return [step for step in forward if needs_it(step)]
+
+
+def _pair(function: str, answer: Answer, labels: Mapping[str, str]) -> tuple[Any, Any, Answer]:
+    """The loss, the gradient, and the answer as it was or, where that is no pair, as what is wrong with it."""
+    if isinstance(answer.value, (tuple, list)) and len(answer.value) == 2:
+        return *answer.value, answer
+    pair = f"(L, {', '.join(filter(None, labels.values()))})"
+    message = f"{function}: expected a tuple {pair}, got {_kind(answer.value)}."
+    return None, None, Answer(finding=Finding("", "", message))
 
 
 def _kind(value: Any) -> str:

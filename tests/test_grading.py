@@ -366,13 +366,14 @@ FORWARD = {
 }
 
 
-def whole(answer):
+def whole(answer, **options):
     checks = grading.Assignment("test", {"backward": answer})
     checks.load({"e": 5}, {})
     exercise = checks.exercise("e")
+    wrt = ["v", "a", "u", "w", "x"]
     for seed in (1, 2):
         w, x = np.random.default_rng(seed).normal(size=2)
-        exercise.backward("backward", FORWARD, {"w": w, "x": x}, ["v", "a", "u", "w", "x"], args=[w, x], case=seed)
+        exercise.backward("backward", FORWARD, {"w": w, "x": x}, wrt, args=[w, x], case=seed, **options)
     return exercise
 
 
@@ -400,6 +401,58 @@ def test_a_gradient_that_is_missing_is_said_to_be(capsys):
     earned, text = shown(whole(lambda w, x: {"dv": np.tanh(w * x), "da": w + x}), capsys)
     assert earned == 2.0
     assert "du" in text
+
+
+@pytest.mark.parametrize(
+    "answer, points, said",
+    [
+        (lambda w, x: (np.tanh(w * x) * (w + x), backward(w, x)), 5.0, "right"),
+        (lambda w, x: (np.tanh(w * x), backward(w, x)), 4.17, "backward: L: yours"),
+        (lambda w, x: (np.tanh(w * x) * (w + x), backward(w, x, "du")), 4.17, "backward: du"),
+        (backward, 0.0, "backward: expected a tuple (L, dv, da, du, dw, dx), got a dict."),
+    ],
+    ids=["right", "wrong loss", "wrong gradient", "no loss"],
+)
+def test_a_whole_pass_may_give_its_loss_too(answer, points, said, capsys):
+    earned, text = shown(whole(answer, with_loss=True), capsys)
+    assert earned == points and said in text
+
+
+# By the clock, and by a judge --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer, points, said",
+    [
+        (lambda x: np.cumsum(x), 1.0, "right"),
+        (lambda x: running(x), 0.0, "times as fast as the loop, expected at least 20 times.\n[loop-left]"),
+        (lambda x: x, 0.0, "f[199999]: yours"),
+    ],
+    ids=["fast", "slow", "fast and wrong"],
+)
+def test_a_loop_that_was_to_go_is_seen_by_the_clock(answer, points, said, capsys):
+    exercise = grading.Assignment("test", {"f": answer}).exercise("speed")
+    exercise.faster("f", [np.ones(200_000)], running, times=20, mistake="loop-left")
+    earned, text = shown(exercise, capsys)
+    assert earned == points and said in text
+
+
+def running(x):
+    total, sums = 0.0, []
+    for value in x:
+        total += value
+        sums.append(total)
+    return np.array(sums)
+
+
+def test_a_judge_may_ask_for_several_parts_and_leave_no_fingerprint(capsys):
+    exercise = grading.Assignment("test", {"f": lambda x: x}).exercise("parts")
+    judge = lambda value: None if value > 1 else ("too small.", "sign")
+    exercise.holds("f", [2.0], judge, case="first", output="first")
+    exercise.holds("f", [1.0], judge, case="second", output="second", remember=False)
+    assert exercise.seen == {"f": {"first": {"first": grading.fingerprint(2.0)}}}
+    earned, text = shown(exercise, capsys)
+    assert earned == 0.5 and "f: too small.\n[sign]" in text
 
 
 # Numerical answers -------------------------------------------------------------------------------------------
