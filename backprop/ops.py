@@ -5,10 +5,18 @@ r"""Every operation of the book: the forward beside its backward, in one shape.
 returns the gradient with respect to each input, in the order of the inputs, each with the shape of its input.
 
     forward                          backward                                     derived in
-    affine(X, W, b)                  affine_backward(dZ, X, W)                    Vectors, matrices and shapes
+    affine(X, W, b)                  affine_backward(dZ, X, W, dX)                Vectors, matrices and shapes
     matmul(A, B)                     matmul_backward(dC, A, B)                    Vectors, matrices and shapes
     add(A, B)                        add_backward(dC, A, B)                       Vectors, matrices and shapes
+    subtract(A, B)                   subtract_backward(dC, A, B)                  Build a tiny autograd engine
     multiply(A, B)                   multiply_backward(dC, A, B)                  Vectors, matrices and shapes
+    divide(A, B)                     divide_backward(dC, A, B)                    Build a tiny autograd engine
+    power(X, p)                      power_backward(dY, X, p)                     Build a tiny autograd engine
+    exp(X)                           exp_backward(dY, Y)                          Build a tiny autograd engine
+    log(X)                           log_backward(dY, X)                          Build a tiny autograd engine
+    reshape(X, shape)                reshape_backward(dY, X, shape)               Build a tiny autograd engine
+    transpose(X, axes)               transpose_backward(dY, X, axes)              Build a tiny autograd engine
+    take(X, index)                   take_backward(dY, X, index)                  Build a tiny autograd engine
     broadcast(A, shape)              unbroadcast(dB, shape)                       Vectors, matrices and shapes
     sum(X, axis, keepdims)           sum_backward(dY, X, axis, keepdims)          Vectors, matrices and shapes
     mean(X, axis, keepdims)          mean_backward(dY, X, axis, keepdims)         Vectors, matrices and shapes
@@ -29,7 +37,7 @@ returns the gradient with respect to each input, in the order of the inputs, eac
 
 A letter says what a backward needs: ``A``, ``P``, ``Y`` are saved outputs, ``Z``, ``X``, ``W`` are inputs.
 A row is an example, N of them; the 1/N of the mean over the batch stands in the three losses and nowhere else.
-Targets (``Y``, ``y``), ``slope`` and ``lam`` are constants: they have no gradient.
+Targets (``Y``, ``y``), ``slope``, ``lam``, ``p`` and ``index`` are constants: they have no gradient.
 Forwards accept complex numbers (for the complex step) and compare real parts only; float32 stays float32.
 """
 
@@ -45,9 +53,12 @@ def affine(X, W, b):
     return X @ W + b
 
 
-def affine_backward(dZ, X, W):
-    """dZ (N, H) -> dX (N, D), dW (D, H), db (H,); every row used b, so db sums over the rows."""
-    return dZ @ W.T, X.T @ dZ, dZ.sum(axis=0)
+def affine_backward(dZ, X, W, dX=True):
+    """dZ (N, H) -> dX (N, D), dW (D, H), db (H,); every row used b, so db sums over the rows.
+
+    Where X is data nobody asks for dX: with `dX=False` it is None, and its product is saved.
+    """
+    return dZ @ W.T if dX else None, X.T @ dZ, dZ.sum(axis=0)
 
 
 def matmul(A, B):
@@ -72,6 +83,16 @@ def add_backward(dC, A, B):
     return unbroadcast(dC, np.shape(A)), unbroadcast(dC, np.shape(B))
 
 
+def subtract(A, B):
+    """C = A - B, of any two shapes that broadcast."""
+    return A - B
+
+
+def subtract_backward(dC, A, B):
+    """dC with the shape of A - B -> dA, dB, with the shapes of A and B."""
+    return unbroadcast(dC, np.shape(A)), unbroadcast(-dC, np.shape(B))
+
+
 def multiply(A, B):
     """C = A * B, entry by entry, of any two shapes that broadcast."""
     return A * B
@@ -80,6 +101,82 @@ def multiply(A, B):
 def multiply_backward(dC, A, B):
     """dC with the shape of A * B -> dA, dB, with the shapes of A and B; each needs the other's value."""
     return unbroadcast(dC * B, np.shape(A)), unbroadcast(dC * A, np.shape(B))
+
+
+def divide(A, B):
+    """C = A / B, entry by entry, of any two shapes that broadcast."""
+    return A / B
+
+
+def divide_backward(dC, A, B):
+    """dC with the shape of A / B -> dA, dB, with the shapes of A and B."""
+    dA = dC / B
+    return unbroadcast(dA, np.shape(A)), unbroadcast(-dA * A / B, np.shape(B))
+
+
+def power(X, p):
+    """Y = X ** p, entry by entry; the exponent p is a number."""
+    return X**p
+
+
+def power_backward(dY, X, p):
+    """dY, and the input X -> dX; the slope of X ** 0 is 0, also at X = 0."""
+    return dY * p * X ** (p - 1) if p else dY * np.zeros_like(X)
+
+
+def exp(X):
+    """Y = exp(X)."""
+    return np.exp(X)
+
+
+def exp_backward(dY, Y):
+    """dY, and the output Y -> dX."""
+    return dY * Y
+
+
+def log(X):
+    """Y = log(X), the natural logarithm."""
+    return np.log(X)
+
+
+def log_backward(dY, X):
+    """dY, and the input X -> dX."""
+    return dY / X
+
+
+# ---------------------------------------------------------------- the same entries in other places
+
+
+def reshape(X, shape):
+    """The entries of X, in their order, in another shape."""
+    return np.reshape(X, shape)
+
+
+def reshape_backward(dY, X, shape=None):
+    """dY -> dX: every entry goes back to where it was, whatever `shape` it was given in between."""
+    return np.reshape(dY, np.shape(X)).copy()
+
+
+def transpose(X, axes=None):
+    """X with its axes in the order `axes` (None: reversed)."""
+    return np.transpose(X, axes)
+
+
+def transpose_backward(dY, X, axes=None):
+    """dY -> dX: the axes go back in the order that undoes `axes`."""
+    return np.transpose(dY, None if axes is None else np.argsort([a % np.ndim(X) for a in axes])).copy()
+
+
+def take(X, index):
+    """X[index], for any index that NumPy knows: numbers, slices, arrays of integers or of booleans."""
+    return X[index]
+
+
+def take_backward(dY, X, index):
+    """dY with the shape of X[index] -> dX: entries not taken get 0, and one that was taken twice gets both."""
+    dX = np.zeros(np.shape(X), dtype=np.result_type(dY))
+    np.add.at(dX, index, dY)
+    return dX
 
 
 # ---------------------------------------------------------------- broadcasting and reductions
@@ -92,6 +189,8 @@ def broadcast(A, shape):
 
 def unbroadcast(dB, shape):
     """dB with any shape that `shape` broadcasts to -> dA (`shape`): what was repeated is summed."""
+    if np.shape(dB) == shape:
+        return np.array(dB)
     dA = np.asarray(dB)
     dA = dA.sum(axis=tuple(range(dA.ndim - len(shape))))
     return dA.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)

@@ -93,6 +93,56 @@ TABLE = [
     Row("multiply-row", {"A": "ND", "B": "D"}, ops.multiply, ops.multiply_backward, lambda A, B: A * B),
     Row("multiply-both", {"A": "N1", "B": "1D"}, ops.multiply, ops.multiply_backward, lambda A, B: A * B),
     Row("multiply-scalar", {"A": "", "B": "BND"}, ops.multiply, ops.multiply_backward, lambda A, B: A * B),
+    plain("subtract", lambda A, B: A - B, A="ND", B="ND"),
+    Row("subtract-row", {"A": "ND", "B": "D"}, ops.subtract, ops.subtract_backward, lambda A, B: A - B),
+    plain("divide", lambda A, B: A / B, A="ND", B="ND"),
+    Row("divide-column", {"A": "N1", "B": "ND"}, ops.divide, ops.divide_backward, lambda A, B: A / B),
+    *(
+        Row(
+            f"power-{p}",
+            {"X": "ND"},
+            lambda X, p=p: ops.power(X, p),
+            lambda dY, X, p=p: ops.power_backward(dY, X, p),
+            lambda X, p=p: X**p,
+        )
+        for p in (1, 2, 3, -1)
+    ),
+    saved("exp", torch.exp, X="ND"),
+    # Logarithms of numbers that are positive.
+    Row(
+        "log",
+        {"X": "ND"},
+        lambda X: ops.log(1 + X * X),
+        lambda dY, X: 2 * X * ops.log_backward(dY, 1 + X * X),
+        lambda X: torch.log(1 + X * X),
+    ),
+    Row(
+        "reshape",
+        {"X": "NDH"},
+        lambda X: ops.reshape(X, (X.shape[0], -1)),
+        ops.reshape_backward,
+        lambda X: X.reshape(X.shape[0], -1),
+    ),
+    *(
+        Row(
+            f"transpose-{axes}",
+            {"X": "NDH"},
+            lambda X, axes=axes: ops.transpose(X, axes),
+            lambda dY, X, axes=axes: ops.transpose_backward(dY, X, axes),
+            lambda X, axes=axes: X.permute((2, 1, 0) if axes is None else axes),
+        )
+        for axes in (None, (1, 2, 0), (0, -1, 1))
+    ),
+    *(
+        Row(
+            f"take-{index}",
+            {"X": "NDH"},
+            lambda X, index=index: ops.take(X, index),
+            lambda dY, X, index=index: ops.take_backward(dY, X, index),
+            lambda X, index=index: X[index],
+        )
+        for index in (1, (..., 0), np.s_[1:, :2], [2, 0, 2], ([0, 1, 1], [1, 2, 2]))
+    ),
     Row(
         "broadcast",
         {"A": "1D"},
@@ -322,3 +372,16 @@ def test_gradients_can_be_written_to():
         for g in row.gradients(upstream_like(row.forward(**inputs)), inputs).values():
             g += 1
         assert all((row.draw(SIZES["distinct"])[name] == x).all() for name, x in inputs.items()), row.name
+
+
+def test_a_constant_power_has_no_slope_anywhere():
+    X = np.array([-1.0, 0.0, 2.0])
+    np.testing.assert_array_equal(ops.power_backward(np.ones(3), X, 0), 0 * X)
+
+
+def test_the_product_for_dX_is_saved_where_nobody_asks_for_it():
+    dZ, X, W = np.ones((5, 4)), np.ones((5, 3)), np.ones((3, 4))
+    dX, dW, db = ops.affine_backward(dZ, X, W, dX=False)
+    assert dX is None
+    for got, expected in zip((dW, db), ops.affine_backward(dZ, X, W)[1:], strict=True):
+        np.testing.assert_array_equal(got, expected)
