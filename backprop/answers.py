@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backprop.oracle import listing, machine_eps, natural, nudge
+from backprop.oracle import listing, machine_eps, natural, nudge, random_direction
 from backprop.report import Finding, at, count_of
 
 BESIDE = 1e-8  # how far to either side of a kink its two slopes are asked for, in natural units
@@ -57,7 +57,8 @@ def ask_beside(loss, grad, place, moves):
     return answer
 
 
-def _call(loss, grad, answer):
+def _call(loss, grad, answer, keep=True):
+    """Call grad; its answer is copied where it has to outlive the next call, which may use the same buffers."""
     given = loss.inputs(answer.place)
     try:
         result = grad(given)
@@ -68,7 +69,7 @@ def _call(loss, grad, answer):
         answer.error = error
         answer.findings.append(_exception_finding(error))
         return
-    answer.result = copied(result)
+    answer.result = copied(result) if keep else result
     for name, value in answer.place.items():
         if name not in given or not np.array_equal(given[name], value):
             answer.findings.append(Finding("input-mutated", name, f"{name} was changed in place: work on a copy."))
@@ -144,7 +145,7 @@ def _ask_again(loss, grad, answer, before):
         answer.findings.append(Finding("randomness-between-calls", "", message))
         return
     second = Answer(answer.place)
-    _call(loss, grad, second)
+    _call(loss, grad, second, keep=False)
     if second.findings:
         answer.findings += second.findings
         answer.error = second.error
@@ -170,7 +171,7 @@ def own_noise(loss, grad, answer, rng):
     for _ in range(2):
         moved = Answer({name: nudge(value, rng, eps) for name, value in answer.place.items()})
         loss.probe(moved.place)
-        _call(loss, grad, moved)
+        _call(loss, grad, moved, keep=False)
         for name in answer.usable & moved.usable:
             if answer.place[name].size:
                 spread = _spread(answer.gradient[name], moved.gradient[name], eps)
@@ -188,13 +189,15 @@ def _spread(ours, other, eps):
 
 
 def _jitter(value, size, rng):
-    step = rng.uniform(-size, size, value.shape)
+    step = random_direction(value.shape, rng)
+    step *= size
     step *= natural(value)
-    return (value + step).astype(value.dtype, copy=False)
+    step += value
+    return step.astype(value.dtype, copy=False)
 
 
 def copied(value):
-    """A deep copy of nested containers of arrays: the function under test may use its buffers again."""
+    """A deep copy of nested containers of arrays."""
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
     if isinstance(value, Mapping):

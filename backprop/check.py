@@ -36,6 +36,7 @@ from backprop.oracle import (
     machine_eps,
     natural,
     norm,
+    products,
     quiet,
 )  # fmt: skip
 from backprop.report import Finding, Report, as_measured, at, count_of, yours_and_theirs
@@ -153,7 +154,7 @@ def _report(judges, answers):
     last = judges[-1]
     judge = last if last.wrong_names() or last.answer.findings else judges[0]
     answer = judge.answer
-    findings = answer.findings + [_wrong_finding(judge, name) for name in judge.names if judge.wrong[name].any()]
+    findings = answer.findings + [_wrong_finding(judge, name) for name in judge.wrong_names() if name in judge.claim]
     undecided = {name: found for each in judges for name, found in each.doubtful.items()}
     undecided |= {name: found for name, found in last.wide.items() if all(name in each.wide for each in judges)}
     doubts = [_undecided_finding(name, *found) for name, found in undecided.items()]
@@ -164,13 +165,18 @@ def _report(judges, answers):
         verdict=verdict,
         findings=findings or doubts,
         analytic=answer.gradient,
-        numeric=judge.numeric,
-        error_bound=judge.bound,
-        wrong=judge.wrong,
+        numeric=_everywhere(judge.numeric, np.nan, answer.place),
+        error_bound=_everywhere(judge.bound, np.inf, answer.place),
+        wrong=_everywhere(judge.wrong, False, answer.place),
         params=answer.place,
         error=answer.error,
         result=answer.result,
     )
+
+
+def _everywhere(found, unknown, place):
+    """What was found, by name, and an array of one value in place of what was not looked for."""
+    return {n: found[n] if n in found else np.broadcast_to(unknown, value.shape) for n, value in place.items()}
 
 
 def _stale(answers):
@@ -254,15 +260,12 @@ class _Judge:
         self.claim = {name: answer.gradient[name].astype(float, copy=False) for name in self.names}
         self.eps = {name: machine_eps(answer.gradient[name], answer.place[name]) for name in self.names}
         self.rtol = {name: max(rtol, min(250 * self.eps[name], 0.01)) for name in self.names}
-        self.size = {name: norm(self.claim[name] * natural(oracle.double[name])) for name in self.names}
+        self.size = {name: products(self.claim[name], natural(oracle.double[name]))[1] for name in self.names}
         self.total = math.hypot(*self.size.values())
         floor = 16 * np.finfo(float).eps * self.total
         self.floor = {name: floor / max(oracle.scale[name], 1.0) for name in self.names}
         self.noise = None  # measured where it matters
-        self.numeric, self.bound, self.jump, self.wrong = (
-            {name: np.broadcast_to(empty, value.shape) for name, value in answer.place.items()}
-            for empty in (np.nan, np.inf, 0.0, False)
-        )
+        self.numeric, self.bound, self.jump, self.wrong = {}, {}, {}, {}  # by name, once entries are computed
         self.chance = {}  # by name: how likely it is that an error hid from all directions, and how many they were
         self.drowned = False
         self.differenced = set()  # arrays with entries from real differences, whose bounds hold their rounding
@@ -414,11 +417,10 @@ class _Judge:
         """What the gradient under test says of moves: value, its rounding noise, and each array's share by size."""
         value, slack, parts = 0.0, 0.0, {}
         for name, move in moves.items():
-            terms = self.claim[name] * move
-            parts[name] = norm(terms)
-            value += terms.sum()
+            change, parts[name] = products(self.claim[name], move)
+            value += change
             rounding = self.slack(name)
-            spread = rounding * norm(move) if self.noise is None else norm(rounding * move)
+            spread = rounding * norm(move) if self.noise is None else products(rounding, move)[1]
             slack += 64 * self.eps[name] * parts[name] + spread
         return value, slack, parts
 
@@ -448,9 +450,10 @@ class _Judge:
     def _fill(self, name, indices, kind=None):
         indices = np.asarray(indices, dtype=int)
         found = self.oracle.entries_and_jumps(name, indices, kind or self.oracle.trust.kinds[name])
-        for arrays, values in zip((self.numeric, self.bound, self.jump), found, strict=True):
-            if not arrays[name].flags.writeable:
-                arrays[name] = np.array(arrays[name])
+        tables = (self.numeric, np.nan), (self.bound, np.inf), (self.jump, 0.0)
+        for (arrays, unknown), values in zip(tables, found, strict=True):
+            if name not in arrays:
+                arrays[name] = np.full(self.answer.place[name].shape, unknown)
             arrays[name].flat[indices] = values
         if (kind or self.oracle.trust.kinds[name]) == "real":
             self.differenced.add(name)

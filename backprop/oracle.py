@@ -10,7 +10,7 @@ import functools
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ EXTENDED = bool(np.finfo(np.longdouble).eps < np.finfo(float).eps)  # not so on 
 METHODS = ("auto", "complex", "extended", "ridders")
 VISIBLE = 1e-6  # an array is heard in a chorus when its part is at least this share of the whole
 WIDE = 1e-3  # a bound wider than this share of the gradient decides nothing
+BLOCK = 16384  # numbers, so that a few arrays of them fit in a processor's own memory
 NOWHERE = np.complex128(complex(np.nan, np.nan))  # the value of f where it has none, also to a complex step
 
 
@@ -33,6 +34,7 @@ class Loss:
         self.f = f
         self.label = label
         self.identity = getattr(identity or f, "__code__", type(identity or f))
+        self.lent = {}  # by parameter: an array of ours and the copy of it that f and grad get to see
         self.kinds = {name: type(value) for name, value in params.items()} if isinstance(params, Mapping) else {}
 
     def read(self, params):
@@ -51,7 +53,7 @@ class Loss:
         return {name: np.array(value, order="K") for name, value in params.items()}
 
     def inputs(self, place, fresh=()):
-        """The parameters in the form in which the caller gave them; copies, but for those that nobody else holds."""
+        """The parameters in the form in which the caller gave them, and what happens to them is our loss alone."""
         return {name: self._present(name, value, name in fresh) for name, value in place.items()}
 
     def _present(self, name, value, fresh):
@@ -59,7 +61,13 @@ class Loss:
             return value.item()
         if not issubclass(self.kinds[name], np.ndarray):
             return value[()]
-        return value if fresh else value.copy(order="K")
+        if fresh:
+            return value
+        original, copy = self.lent.get(name, (None, None))
+        if original is not value or not np.array_equal(copy, value):  # else it came back as it was
+            copy = value.copy(order="K")
+            self.lent[name] = value, copy
+        return copy
 
     def value(self, place):
         """f at place, or a ValueError that says what is wrong with f."""
@@ -129,6 +137,18 @@ def nudge(value, rng, eps):
     return (value * factor).astype(value.dtype, copy=False)
 
 
+def random_direction(shape, rng):
+    """Numbers of size 1/4 to 1 and either sign, continuous: no error stands at right angles to them but by a miracle.
+
+    Each is a product of two, so that n of them take about 2 sqrt(n) random numbers.
+    """
+    size = math.prod(shape)
+    side = math.isqrt(max(size - 1, 0)) + 1
+    factors = rng.uniform(-0.5, 0.5, (2, side))
+    factors += np.copysign(0.5, factors)
+    return np.multiply.outer(factors[0, : -(-size // side)], factors[1]).ravel()[:size].reshape(shape)
+
+
 def largest(value):
     """The natural size of a step in an array: its largest entry, or 1 where all are 0."""
     return float(max(value.max(initial=0), -value.min(initial=0))) or 1.0
@@ -139,20 +159,18 @@ def natural(value):
     return value if value.all() else np.where(value == 0, largest(value), value)
 
 
-def _shift(value, t, move):
-    """value + t * move; for an imaginary t without the products by 0 that complex arithmetic would do."""
-    if not isinstance(t, complex) or value.dtype != float:
-        return np.asarray(value + t * move)
-    shifted = np.empty(value.shape, dtype=complex)
-    shifted.real = value
-    np.multiply(move, t.imag, out=shifted.imag)
-    return shifted
-
-
 def norm(array):
     # np.linalg.norm would start BLAS threads, which cost milliseconds on a busy machine.
     flat = array.ravel()
     return math.sqrt(np.einsum("i,i->", flat, flat))
+
+
+def products(a, b):
+    """Sum and norm of a * b, block by block: the memory for a big temporary array costs more than the arithmetic."""
+    a, b = a.ravel(), b.ravel()
+    blocks = (a[k : k + BLOCK] * b[k : k + BLOCK] for k in range(0, a.size, BLOCK))
+    sums, norms = zip(*((float(block.sum()), norm(block)) for block in blocks), strict=True)
+    return sum(sums), math.hypot(*norms)
 
 
 def machine_eps(*arrays):
@@ -165,10 +183,14 @@ def machine_eps(*arrays):
 @dataclass(frozen=True)
 class Trust:
     """What f allows: real, the widest float type it computes in (None: only that of params), and by parameter the
-    oracle: "complex" (agreed with real differences), "unseen" (too small there to be compared) or "real"."""
+    oracle: "complex" (agreed with real differences), "unseen" (too small there to be compared) or "real".
+
+    stepped: complex arrays by parameter, used for every complex step, since fresh memory costs more than arithmetic.
+    """
 
     real: type | None
     kinds: dict
+    stepped: dict = field(default_factory=dict)
 
 
 def find_trust(loss, place, method, cache):
@@ -259,10 +281,9 @@ class Oracle:
         return self.loss.probe(self.real)
 
     def random_move(self, name):
-        """A random direction of an array, in its natural units; continuous, so that no error hides from it."""
-        move = self.rng.random(self.double[name].shape)
-        move -= 0.5
-        move *= 2 * self.relative.get(name, self.scale[name])
+        """A random direction of an array, in its natural units."""
+        move = random_direction(self.double[name].shape, self.rng)
+        move *= self.relative.get(name, self.scale[name])
         return move
 
     def random_slope(self, names):
@@ -355,10 +376,21 @@ class Oracle:
         """The loss along a line: a function of one variable, real or complex."""
 
         def phi(t):
-            moved = {name: _shift(base[name], t, move) for name, move in moves.items()}
+            moved = {name: self._shifted(name, base[name], t, move) for name, move in moves.items()}
             return self.loss.probe(base | moved, fresh=moved)
 
         return phi
+
+    def _shifted(self, name, value, t, move):
+        """value + t * move; for an imaginary t without the products by 0 that complex arithmetic would do."""
+        if not isinstance(t, complex) or value.dtype != float:
+            return np.asarray(value + t * move)
+        shifted = self.trust.stepped.get(name)
+        if shifted is None or shifted.shape != value.shape:
+            shifted = self.trust.stepped[name] = np.empty(value.shape, dtype=complex)
+        shifted.real = value
+        np.multiply(move, t.imag, out=shifted.imag)
+        return shifted
 
     def rounding(self, moves, slope):
         """How much the complex step moves when the parameters move by an ulp."""
@@ -372,7 +404,7 @@ class Oracle:
 
     def _entry_rounding(self, name):
         if name not in self.complex_noise:
-            move = 2 * self.rng.random(self.double[name].shape) - 1
+            move = random_direction(self.double[name].shape, self.rng)
             slope = self.complex_slope({name: move})
             self.complex_noise[name] = self.rounding({name: move}, slope) / norm(move)
         return self.complex_noise[name]
