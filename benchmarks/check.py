@@ -5,18 +5,21 @@
 
 With seeds: the forward passes for every right gradient of the corpus, and which of them are over the budget.
 One network (affine, tanh, affine, mean squared error) with about 10, 10^2, ... 10^5 parameters.  Counted: forward
-passes, by wrapping f.  Measured: CPU time of the process, the least of a few runs.  Each peer decides the same
-question with its own defaults.  A peer is left out where its last time says that it would take more than a minute.
+passes, by wrapping f.  Measured: CPU time of the process, the median of rounds in which every peer has its turn.
+Each peer decides the same question with its own defaults.  A peer is left out where its last time says that it would
+take more than a minute.
 
 numdifftools is not among the project's requirements: pip install numdifftools; without it its rows say so.
 """
 
+import importlib.util
 import math
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and PyTorch are loaded: threads would blur CPU time
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import statistics
 import sys
 import time
 import warnings
@@ -117,21 +120,20 @@ PEERS = {
 }
 
 
-def measure(peer, network):
-    """(forward passes, seconds of CPU) of the cheapest of several runs."""
-    runs, began = [], time.process_time()
-    while len(runs) < 2 or (len(runs) < 20 and time.process_time() - began < 1.0):
-        network.passes = 0
-        started = time.process_time()
-        accepted = peer(network)
-        spent, passes = time.process_time() - started, network.passes
-        if not accepted:
-            raise AssertionError(f"{peer.__name__} rejects a right gradient of {network.size} parameters")
-        runs.append((spent, passes))
-        if spent > 5:
-            break
-    spent, passes = min(runs)
-    return passes, spent
+def measure(peers, network):
+    """dict name -> (forward passes, seconds of CPU): the median of rounds in which every peer has a turn."""
+    runs, began = {name: [] for name in peers}, time.process_time()
+    while len(next(iter(runs.values()))) < 3 or time.process_time() - began < 2.0:
+        for name, peer in peers.items():
+            if runs[name] and sum(spent for spent, _ in runs[name]) > 2.0:
+                continue  # a slow one has its time, so that the others have more turns
+            network.passes = 0
+            started = time.process_time()
+            accepted = peer(network)
+            runs[name].append((time.process_time() - started, network.passes))
+            if not accepted:
+                raise AssertionError(f"{name} rejects a right gradient of {network.size} parameters")
+    return {name: (found[0][1], statistics.median(spent for spent, _ in found)) for name, found in runs.items()}
 
 
 def _ratio(value):
@@ -141,28 +143,23 @@ def _ratio(value):
 def main():
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    networks = [Network(size) for size in SIZES]
-    print("forward passes · CPU time · CPU time as a multiple of check_gradient with its oracle known\n")
-    header = ["parameters", *(f"{network.size:,}" for network in networks)]
-    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
-    for network in networks:
+    peers, absent = dict(PEERS), {}
+    if importlib.util.find_spec("numdifftools") is None:
+        absent["numdifftools Gradient"] = "not installed"
+    columns, sizes = [], []
+    for network in map(Network, SIZES):
         ours_known(network)  # fills the cache
-    known = [measure(ours_known, network) for network in networks]
-    for name, peer in PEERS.items():
-        cells, last = [], None
-        for network, (_, ours) in zip(networks, known, strict=True):
-            if last is not None and last * 10 > LIMIT:
-                cells.append("left out: > 60 s")
-                last *= 10
-                continue
-            try:
-                passes, spent = known[networks.index(network)] if peer is ours_known else measure(peer, network)
-            except ImportError:
-                cells.append("not installed")
-                continue
-            cells.append(f"{passes:,} · {1e3 * spent:,.1f} ms · {_ratio(spent / ours)}×")
-            last = spent
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        asked = {name: peer for name, peer in peers.items() if name not in absent}
+        found = measure(asked, network)
+        ours = found["check_gradient, oracle known"][1]
+        cells = {n: f"{passes:,} · {1e3 * s:,.1f} ms · {_ratio(s / ours)}×" for n, (passes, s) in found.items()}
+        columns.append(absent | cells)
+        sizes.append(f"{network.size:,}")
+        absent |= {name: f"left out: > {LIMIT:.0f} s" for name, (_, spent) in found.items() if 10 * spent > LIMIT}
+    print("forward passes · CPU time · CPU time as a multiple of check_gradient with its oracle known\n")
+    print("| " + " | ".join(["parameters", *sizes]) + " |\n|" + "---|" * (len(sizes) + 1))
+    for name in peers:
+        print(f"| {name} | " + " | ".join(column[name] for column in columns) + " |")
 
 
 def corpus_costs(seeds):
