@@ -1,0 +1,444 @@
+"""The trusted side: runs the instructor's cells, and gives the verdict.
+
+A warm process has imported the grading code; it forks a child for each submission, which is given the steps of a
+notebook in order.  The student's cells it sends to the student's process; given cells and test cells, always in the
+instructor's words, it runs itself.  There the functions that the student defined are `Proxy`s: a call crosses as
+values (`grader.wire`), and what comes back is a value, or text.  Nothing of the student's is ever imported, unpickled
+or executed here.
+"""
+
+import ast
+import builtins
+import contextlib
+import io
+import json
+import linecache
+import math
+import os
+import socket
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop import grading
+from grader import wire
+
+grading.INNER.add(__file__)
+NESTED = 20
+
+
+class Stopped(Exception):
+    """The student's process was stopped, or ended by itself, while it was asked for something."""
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+class Student:
+    """The student's process as seen from here; it is started again where it was stopped."""
+
+    def __init__(self, control: socket.socket, wanted: dict, limits: dict, flag: Callable):
+        self.control, self.wanted, self.limits, self.flag = control, wanted, limits, flag
+        self.link: wire.Link | None = None
+        self.ran: list[str] = []
+        self.depth = 0
+        self.handed: list[Callable] = []
+        self.errors: list[BaseException] = []
+        self.end = time.monotonic() + limits["seconds"]
+        self.starts = 0
+        self.status = "ok"
+
+    # Its life ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """A fresh process, in which all cells that have run so far have run again."""
+        if self.starts >= self.limits["starts"] or time.monotonic() > self.end:
+            raise Stopped("timeout", "the time for this notebook is over")
+        self.starts += 1
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self.control, [json.dumps({"start": self.wanted}).encode()], [theirs.fileno()])
+        self.link = wire.Link(ours)
+        for source in self.ran:
+            self.ask(["cell", source])
+
+    def stop(self) -> dict:
+        """End the process; what its parent says of how it ended."""
+        if self.link is None:
+            return {}
+        self.link.close()
+        self.link = None
+        with contextlib.suppress(OSError):
+            self.control.send(json.dumps({"kill": True}).encode())
+            return json.loads(self.control.recv(65536) or b"{}")
+        return {}
+
+    def ask(self, message: list) -> Any:
+        """Send a request and answer call-backs until the reply is there."""
+        if self.link is None:
+            self.start()
+        frame = wire.pack(message, self._hand)
+        deadline = min(time.monotonic() + self.limits["cell_seconds"], self.end)
+        interrupted = False
+        self.depth += 1
+        try:
+            self.link.send(frame, deadline)
+            while True:
+                try:
+                    reply = wire.unpack(self.link.receive(deadline))
+                except TimeoutError:
+                    if interrupted:
+                        raise
+                    # As Jupyter does: most loops end at an interruption, and the rest of the notebook lives on.
+                    interrupted = True
+                    self.control.send(json.dumps({"interrupt": True}).encode())
+                    deadline = time.monotonic() + self.limits["grace_seconds"]
+                    continue
+                if type(reply) is not list or not reply or type(reply[0]) is not str:
+                    raise wire.Refused("a reply of no kind that is known")
+                if reply[0] != "back":
+                    if interrupted:
+                        self._mark("timeout")
+                        seconds = self.limits["cell_seconds"]
+                        raise Stopped("timeout", f"still running after {seconds:g} seconds, and interrupted")
+                    return reply
+                self.link.send(self._called_back(*reply[1:]), deadline)
+        except TimeoutError:
+            self.stop()
+            self._mark("timeout")
+            raise Stopped("timeout", f"still running after {self.limits['cell_seconds']:g} seconds") from None
+        except wire.Gone:
+            how = self.stop()
+            reason = how.get("reason") or "died"
+            self._mark(reason)
+            words = {"memory": "used more memory than there is for one notebook"}
+            raise Stopped(reason, words.get(reason, "the process that ran the notebook ended")) from None
+        except (wire.Refused, TypeError) as error:
+            if isinstance(error, wire.Refused) and self.link is not None:
+                self.flag("protocol", f"the student's process sent what no honest one does: {error}")
+            self.stop()
+            self._mark("died")
+            raise Stopped("died", "the process that ran the notebook broke the rules of the connection") from None
+        finally:
+            self.depth -= 1
+            if self.depth == 0:
+                self.errors.clear()
+
+    def _mark(self, status: str) -> None:
+        if self.status == "ok":
+            self.status = status
+
+    # Functions that are handed over ----------------------------------------------------------------------------
+
+    def _hand(self, f: Callable) -> int:
+        number = next((n for n, known in enumerate(self.handed) if known is f), len(self.handed))
+        if number == len(self.handed):
+            self.handed.append(f)
+        return number
+
+    def _called_back(self, number: int, args: list, named: dict) -> bytes:
+        """Call one of our functions for the student; its result or its error, as a frame."""
+        if type(number) is not int or not 0 <= number < len(self.handed) or type(args) is not list:
+            raise wire.Refused("a call-back of a function that was not handed over")
+        if self.depth > NESTED:
+            raise wire.Refused("call-backs within call-backs")
+        try:
+            return wire.pack(["result", self.handed[number](*args, **named)], self._hand)
+        except Stopped:
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+            return wire.pack(["error", type(error).__name__, kinds, str(error)[:2000], len(self.errors) - 1])
+
+    # What it is asked ------------------------------------------------------------------------------------------
+
+    def cell(self, source: str) -> tuple[list, int | None]:
+        """Run one of the student's cells; its outputs and number."""
+        try:
+            what, outputs, count = self.ask(["cell", source])
+            if what != "outputs":
+                raise Stopped("died", "the cell was not run")
+        except Stopped as error:
+            return [_error_output(type(error).__name__, str(error))], None
+        except ValueError:
+            return [_error_output("Stopped", "the cell gave no outputs")], None
+        self.ran.append(source)
+        return _clean(outputs, self.limits["output"]), count if type(count) is int else None
+
+    def look(self, names: list[str]) -> dict:
+        try:
+            _, found = self.ask(["names", names])
+            return {name: found[name] for name in names if name in found}
+        except (Stopped, ValueError, TypeError):
+            return {}
+
+
+class Proxy:
+    """A function of the student's, called by name in the student's process."""
+
+    def __init__(self, student: Student, name: str):
+        self.__name__ = name
+        self.counts: dict[str, int] = {}
+        self._student = student
+        self._stopped: Stopped | None = None
+
+    def __call__(self, *args, **named):
+        if self._stopped:
+            raise self._stopped
+        args = list(args)
+        state = np.geterr()
+        try:
+            reply = self._student.ask(["call", self.__name__, args, named, state, list(self.counts)])
+        except Stopped as error:
+            # Once is enough: it would only be stopped again.
+            self._stopped = error
+            raise
+        try:
+            what, value, changed, warned, counts = reply
+            if changed is not None:
+                _write_back(args, changed)
+            for kind, text in warned:
+                warnings.warn(str(text), _warning(kind), stacklevel=2)
+            for name in self.counts:
+                self.counts[name] += max(0, int(counts.get(name, 0)))
+        except (AttributeError, TypeError, ValueError) as error:
+            self._student.flag("protocol", f"a reply that no honest process gives: {error}")
+            raise Stopped("died", "the process that ran the notebook broke the rules of the connection") from None
+        if what == "returned":
+            return value
+        raise _exception(value, self._student.errors)
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def _write_back(mine: Any, theirs: Any) -> None:
+    """What the function did to its arguments, done to ours."""
+    if isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray):
+        if mine.shape == theirs.shape and mine.dtype == theirs.dtype and mine.flags.writeable:
+            mine[...] = theirs
+    elif isinstance(mine, list) and isinstance(theirs, list):
+        for a, b in zip(mine, theirs, strict=False):
+            _write_back(a, b)
+        kept = [a if _same_kind(a, b) else b for a, b in zip(mine, theirs, strict=False)]
+        mine[:] = kept + theirs[len(kept) :]
+    elif isinstance(mine, dict) and isinstance(theirs, dict):
+        for key in mine.keys() & theirs.keys():
+            _write_back(mine[key], theirs[key])
+        kept = {key: mine[key] if key in mine and _same_kind(mine[key], b) else b for key, b in theirs.items()}
+        mine.clear()
+        mine.update(kept)
+    elif isinstance(mine, tuple) and isinstance(theirs, tuple):
+        for a, b in zip(mine, theirs, strict=False):
+            _write_back(a, b)
+
+
+def _same_kind(mine: Any, theirs: Any) -> bool:
+    if isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray):
+        return mine.shape == theirs.shape and mine.dtype == theirs.dtype
+    return isinstance(theirs, wire.Opaque) or callable(mine) or (
+        type(mine) is type(theirs) and isinstance(mine, (list, dict, tuple))
+    )
+
+
+def _warning(name: str) -> type:
+    kind = getattr(builtins, str(name), None)
+    return kind if isinstance(kind, type) and issubclass(kind, Warning) else UserWarning
+
+
+def _exception(told: dict, ours: list[BaseException]) -> BaseException:
+    """An exception of the student's process: its names and its text, and none of its code."""
+    origin = told["origin"]
+    bases = [getattr(builtins, str(name), None) for name in told["kinds"]]
+    base = next((b for b in bases if isinstance(b, type) and issubclass(b, BaseException)), Exception)
+    if not issubclass(base, (Exception, SystemExit)):
+        base = Exception
+    text, name = str(told["text"]), str(told["type"])
+    made = type(name if name.isidentifier() else "Exception", (base,), {"__str__": lambda self: text})
+    error = made.__new__(made)
+    error.student_function = str(told["function"])
+    if type(origin) is int and 0 <= origin < len(ours):
+        # It began in a function that we had handed over.
+        error.__cause__ = ours[origin]
+        error.student_line = grading._where(ours[origin]).partition(" (in your line `")[2].removesuffix("`)")
+    else:
+        error.student_line = str(told["line"])
+    return error
+
+
+# Running the instructor's cells -------------------------------------------------------------------------------
+
+
+class Trusted:
+    """Runs the steps of one notebook."""
+
+    def __init__(self, steps: list[dict], student: Student):
+        self.steps, self.student = steps, student
+        self.names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        self.proxies: dict[str, Proxy] = {}
+        self.bound: dict[str, Any] = {}
+        self.outputs: list[dict] = []
+
+    def run(self) -> list[dict]:
+        """The outputs of every step: {"outputs": ..., "count": ...}."""
+        return [self.step(step) for step in self.steps]
+
+    def step(self, step: dict) -> dict:
+        outputs, count = [], None
+        if step["side"] in ("student", "both"):
+            outputs, count = self.student.cell(step["source"])
+        if step["side"] in ("trusted", "both"):
+            self.bind(step["source"], step["names"])
+            ours = self.execute(step["source"], step["id"])
+            if step["side"] == "trusted":
+                outputs = ours
+        return {"outputs": outputs, "count": count}
+
+    def bind(self, source: str, answers: list[str]) -> None:
+        """Give our cell the names that it takes from the student's notebook."""
+        for name, value in self.bound.items():
+            # Unless a cell of ours has put something else in its place.
+            if self.names.get(name) is value:
+                del self.names[name]
+        wanted = {name for name in _words(source) if not hasattr(builtins, name) and name not in self.names}
+        found = self.student.look(sorted(wanted | set(answers)))
+        self.bound = {
+            name: self.proxies.setdefault(name, Proxy(self.student, name)) if kind == "function" else value
+            for name, (kind, value) in found.items()
+        }
+        self.names.update(self.bound)
+
+    def execute(self, source: str, name: str) -> list[dict]:
+        """Run a cell; its outputs, as a notebook has them."""
+        file = f"<{name}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        self.outputs = []
+        out, err = io.StringIO(), io.StringIO()
+        value = None
+        try:
+            tree = ast.parse(source, filename=file)
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                exec(compile(tree, file, "exec"), self.names)
+                if last is not None:
+                    value = eval(compile(ast.Expression(last.value), file, "eval"), self.names)
+        except BaseException as error:
+            self.outputs.append(_error_output(type(error).__name__, str(error)))
+        for stream, text in (("stdout", out.getvalue()), ("stderr", err.getvalue())):
+            if text:
+                self.outputs.insert(0, {"output_type": "stream", "name": stream, "text": text})
+        if value is not None:
+            result = {"data": {"text/plain": repr(value)}, "metadata": {}, "execution_count": None}
+            self.outputs.append({"output_type": "execute_result", **result})
+        return self.outputs
+
+    def show(self, feedback: grading.Feedback) -> None:
+        data = {"text/plain": str(feedback), "text/html": feedback._repr_html_()}
+        self.outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
+
+    def assignments(self) -> list[grading.Assignment]:
+        return [value for value in self.names.values() if isinstance(value, grading.Assignment)]
+
+
+def _words(source: str) -> set[str]:
+    """Every name, and every text that could be one, in a cell."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return set()
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    # f"{name}_backward" asks for names that end so.
+    return names | {text for text in texts if text.isidentifier()}
+
+
+def _error_output(name: str, text: str) -> dict:
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
+
+
+def _clean(outputs: Any, limit: int) -> list[dict]:
+    """The outputs that a student's cell may have; anything else is dropped."""
+    kept = []
+    for output in outputs if isinstance(outputs, list) else []:
+        match output:
+            case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
+                kept.append({"output_type": "stream", "name": name, "text": text[:limit]})
+            case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
+                data = {k: v for k, v in data.items() if k in ("text/plain", "image/png") and isinstance(v, str)}
+                more = {"execution_count": None} if kind == "execute_result" else {}
+                kept.append({"output_type": kind, "data": data, "metadata": {}, **more})
+            case {"output_type": "error", "ename": str(name), "evalue": str(text), "traceback": list(lines)}:
+                lines = [line for line in lines if isinstance(line, str)]
+                kept.append({"output_type": "error", "ename": name, "evalue": text, "traceback": lines})
+    return kept
+
+
+def healthy() -> bool:
+    """Does the verdict still tell right from wrong?"""
+    points = {}
+    for name, slope in {"right": lambda x: 2 * x, "wrong": lambda x: x}.items():
+        checks = grading.Assignment("health", {"slope": slope})
+        checks.load({name: 3.0}, {})
+        exercise = checks.exercise(name)
+        exercise.derivative("slope", lambda x: x**2, 1.5, case=0)
+        with contextlib.redirect_stdout(io.StringIO()):
+            points[name] = exercise.score()
+    return points == {"right": 3.0, "wrong": 0.0}
+
+
+def grade(request: dict, control: socket.socket) -> dict:
+    """Run one notebook."""
+    flags: list[list] = []
+    student = Student(control, request["wanted"], request["limits"], lambda kind, text: flags.append([kind, text, ""]))
+    trusted = Trusted(request["steps"], student)
+    before = healthy()
+    grading._show, shown = trusted.show, grading._show
+    try:
+        cells = trusted.run()
+    finally:
+        grading._show = shown
+        student.stop()
+    mistakes = {}
+    for checks in trusted.assignments():
+        for name, exercise in checks.exercises.items():
+            mistakes[name] = exercise.named
+            numerical = [note for note in exercise.notes if note.startswith(f"[{grading.NUMERICAL}]")]
+            flags += [[grading.NUMERICAL, note, name] for note in numerical]
+    sound = before and healthy()
+    return {"cells": cells, "flags": flags, "mistakes": mistakes, "status": student.status if sound else "unsound"}
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a child for each request that comes with the student's control socket."""
+    link = None
+    while True:
+        data, fds, _, _ = socket.recv_fds(control, 16, 2)
+        if not data:
+            return
+        control.setblocking(True)
+        link = wire.Link(socket.socket(fileno=fds[1]))
+        request = wire.unpack(link.receive(math.inf))
+        for module in request["wanted"]["preload"]:
+            __import__(module)
+        child = os.fork()
+        if not child:
+            try:
+                link.send(wire.pack(grade(request, socket.socket(fileno=fds[0]))))
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc(file=sys.__stderr__)
+                os._exit(1)
+        link.close()
+        os.close(fds[0])
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
