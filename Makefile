@@ -6,7 +6,7 @@ MODULES := $(shell find backprop -name '*.py')
 PAGES := $(shell find book -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := help
-.PHONY: help book exercises test check clean
+.PHONY: help book exercises grade test check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -15,6 +15,9 @@ book: _build/book.stamp  ## build the exercises and the site, and print where to
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
 exercises: _build/exercises.stamp  ## build exercises/ (students) and source/ (instructors) from solutions/
+
+grade: _build/exercises.stamp  ## grade what is in submitted/: make grade ASSIGNMENT=scalar_chain_rule
+	@$(BIN)/python -m grader grade $(or $(ASSIGNMENT),$(error say which: make grade ASSIGNMENT=scalar_chain_rule)) $(OPTIONS)
 
 test: $(READY) book  ## lint, then every test
 	$(BIN)/ruff check .

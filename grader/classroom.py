@@ -61,7 +61,7 @@ class Line:
         if self.penalty:
             more.append(f"late: {self.penalty:g} points taken off")
         if self.waiting:
-            more.append(f"{self.waiting} {'answer waits' if self.waiting == 1 else 'answers wait'} for you in formgrader")
+            more.append(f"to be marked in formgrader: {self.waiting}")
         more += [f"note: {note}" for note in self.notes] + [f"FLAG: {flag}" for flag in self.flags]
         return f"{self.student:<20} {self.score:>6g} of {self.points:g}" + "".join(f"  · {each}" for each in more)
 
@@ -118,7 +118,7 @@ class Course:
     def __enter__(self) -> "Course":
         """Hold the course: two graders at once would undo each other's work."""
         self.aside.mkdir(exist_ok=True)
-        self._locked = open(self.aside / "lock", "w")  # noqa: SIM115
+        self._locked = open(self.aside / "lock", "w")
         try:
             _lock(self._locked)
         except OSError:
@@ -230,7 +230,7 @@ class Options:
     patience: float = 900.0
 
 
-def grade(course: Course, name: str, options: Options = Options(), progress: bool = True) -> Report:  # noqa: B008
+def grade(course: Course, name: str, options: Options = Options(), progress: bool = True) -> Report:
     """Grade what is new in submitted/, bring the feedback pages up to date, and report."""
     start = time.monotonic()
     logging.getLogger("traitlets").setLevel(logging.ERROR)
@@ -260,8 +260,8 @@ def _settings(course: Course, options: Options) -> dict[str, Any]:
 
 
 def _processes(course: Course, options: Options) -> pool.Processes:
-    number = options.workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count()))
-    return pool.Processes(number, _settings(course, options), options.patience)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return pool.Processes(options.workers or cores or 1, _settings(course, options), options.patience)
 
 
 class _Class:
@@ -282,7 +282,8 @@ class _Class:
 
         found = list(self._found())
         self.students = [student for student, _ in found]
-        with tqdm(total=len(found), unit=" submissions", disable=None if self.progress else True, leave=False) as self.bar:
+        quiet = None if self.progress else True
+        with tqdm(total=len(found), unit=" submissions", disable=quiet, leave=False) as self.bar:
             waiting = self._waiting(found)
             more = True
             while more or self.workers.busy:
@@ -428,18 +429,14 @@ class _Class:
         from grader import report
 
         journal, marks = self.book.journal(self.asked.name), self.book.marks(self.asked.name)
-        points = {
-            name: {key: float(cell.metadata.nbgrader.points) for key, cell in master.graded.items()}
-            for name, master in self.asked.notebooks.items()
-        }
-        total = sum(sum(each.values()) for each in points.values())
+        total = sum(sum(master.points.values()) for master in self.asked.notebooks.values())
         lines, mistakes = [], {}
         for student, entry in sorted(journal.items()):
             if student not in marks or (self.options.students and student not in self.options.students):
                 continue
             mine = marks[student].values()
             penalty = sum(each.penalty for each in mine)
-            flags = [f"{flag['message']}" + (f" ({flag['cell']})" if flag["cell"] else "") for flag in entry.detail["flags"]]
+            flags = [flag["message"] + f" ({flag['cell']})" * bool(flag["cell"]) for flag in entry.detail["flags"]]
             lines.append(
                 Line(
                     student,
@@ -457,7 +454,8 @@ class _Class:
                 for name in dict.fromkeys(names):
                     of = mistakes.setdefault(exercise, {})
                     of[name] = of.get(name, 0) + 1
-        made = Report(self.asked.name, lines, len(self.graded), len(self.students) - len(self.graded), seconds, mistakes, self.strangers)
+        unchanged = len(self.students) - len(self.graded)
+        made = Report(self.asked.name, lines, len(self.graded), unchanged, seconds, mistakes, self.strangers)
         made.files = report.write(self.course, self.book, self.asked, made, marks, journal)
         return made
 

@@ -188,7 +188,7 @@ class Gradebook:
                 locked = bool(metadata.get("locked")) and not metadata.get("solution")
                 locked = locked or bool(metadata.get("grade")) and not metadata.get("solution")
                 wanted[name][metadata.grade_id] = (cell.cell_type, locked, cell.source)
-            most[name] = {key: float(cell.metadata.nbgrader.points) for key, cell in master.graded.items()}
+            most[name] = master.points
         return found == wanted and points == most
 
     # Submissions ---------------------------------------------------------------------------------------------
@@ -253,7 +253,8 @@ class Gradebook:
                 penalty = None
                 if seconds > 0:
                     grades = sa.select(GRADE.c.auto_score, GRADE.c.manual_score, GRADE.c.extra_credit)
-                    score = sum(_total(*row) for row in connection.execute(grades.where(GRADE.c.notebook_id == notebook)))
+                    grades = connection.execute(grades.where(GRADE.c.notebook_id == notebook))
+                    score = sum(_total(*row) for row in grades)
                     penalty = self._late.plugin_inst.late_submission_penalty(student, score, seconds)
                     if penalty is not None:
                         # nbgrader's own clamp, which asks for a notebook that has a score.
@@ -299,7 +300,7 @@ class Gradebook:
 
     def page(self, assignment: Assignment, student: str, notebook: str, text: str, marks: Marks) -> Page:
         """What a student's feedback page shows."""
-        points = {key: float(cell.metadata.nbgrader.points) for key, cell in assignment.notebooks[notebook].graded.items()}
+        points = assignment.notebooks[notebook].points
         scores = {key: marks.scores.get(key, 0.0) for key in points}
         return Page(assignment.name, notebook, student, text, scores, points, dict(marks.comments), marks.penalty)
 
@@ -373,10 +374,11 @@ def _submit(connection: sa.Connection, assignment: str, student: str, when: Any)
     if when is not None:
         connection.execute(sa.update(SUBMITTED).where(SUBMITTED.c.id == submission).values(timestamp=when))
     mine = SUBMITTED_NOTEBOOK.c.assignment_id == submission
-    have = dict(connection.execute(sa.select(SUBMITTED_NOTEBOOK.c.notebook_id, SUBMITTED_NOTEBOOK.c.id).where(mine)).all())
+    have = sa.select(SUBMITTED_NOTEBOOK.c.notebook_id, SUBMITTED_NOTEBOOK.c.id).where(mine)
+    have = dict(connection.execute(have).all())
     made = {}
-    wanted = connection.execute(sa.select(NOTEBOOK.c.id, NOTEBOOK.c.name).where(NOTEBOOK.c.assignment_id == number)).all()
-    for notebook, name in wanted:
+    wanted = sa.select(NOTEBOOK.c.id, NOTEBOOK.c.name).where(NOTEBOOK.c.assignment_id == number)
+    for notebook, name in connection.execute(wanted).all():
         made[name] = have.get(notebook)
         if made[name] is None:
             made[name] = api.new_uuid()
@@ -387,7 +389,8 @@ def _submit(connection: sa.Connection, assignment: str, student: str, when: Any)
             (GRADE, ("GradeCell", "TaskCell"), {"needs_manual_grade": True}),
             (COMMENT, ("SolutionCell", "TaskCell"), {}),
         ):
-            there = set(connection.execute(sa.select(table.c.cell_id).where(table.c.notebook_id == made[name])).scalars())
+            there = sa.select(table.c.cell_id).where(table.c.notebook_id == made[name])
+            there = set(connection.execute(there).scalars())
             rows = [
                 {"id": api.new_uuid(), "cell_id": cell, "notebook_id": made[name], **more}
                 for cell, kind in cells

@@ -212,7 +212,7 @@ class Cluster:
             raise ConnectionError(f"no Dask scheduler answers at {address}: {error}") from error
         strangers = [worker for worker, theirs in versions.items() if theirs != version]
         if strangers:
-            raise ConnectionError(f"{len(strangers)} workers have another version of the grader: {', '.join(strangers)}")
+            raise ConnectionError(f"workers with another version of the grader: {', '.join(strangers)}")
         if not versions:
             raise ConnectionError(f"the Dask scheduler at {address} has no workers yet: start some, then try again")
         self._options = dict(options)
@@ -269,4 +269,3 @@ def _version() -> str:
     from grader import submission
 
     return submission.version()
-

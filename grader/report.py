@@ -1,8 +1,8 @@
 """What an instructor takes away: marks as CSV for nbgrader's columns and for an LMS, and one page on the class.
 
-    reports/grades.csv          nbgrader's columns, every assignment and student
-    reports/lms.csv             a row per student id, a column per assignment, as an LMS imports it
-    reports/<assignment>.html   the distribution, the hardest exercises, which mistakes were made how often; no names
+reports/grades.csv          nbgrader's columns, every assignment and student
+reports/lms.csv             a row per student id, a column per assignment, as an LMS imports it
+reports/<assignment>.html   the distribution, the hardest exercises, which mistakes were made how often; no names
 """
 
 import csv
@@ -49,7 +49,9 @@ def export(course: Any, book: Any, assignments: list[str] | None = None, into: P
     }
 
 
-def write(course: Any, book: Any, assignment: Assignment, report: Any, marks: Mapping, journal: Mapping) -> dict[str, Path]:
+def write(
+    course: Any, book: Any, assignment: Assignment, report: Any, marks: Mapping, journal: Mapping
+) -> dict[str, Path]:
     """Everything, after a class is graded."""
     files = export(course, book)
     text = page(assignment, report, marks, journal)
@@ -85,9 +87,9 @@ def page(assignment: Assignment, report: Any, marks: Mapping, journal: Mapping) 
     totals = sorted(sum(sum(each.scores.values()) for each in marks[student].values()) for student in graded)
     refused = sum(1 for student in journal if student not in graded)
     points = {
-        (notebook, name): float(cell.metadata.nbgrader.points)
+        (notebook, name): most
         for notebook, master in assignment.notebooks.items()
-        for name, cell in master.graded.items()
+        for name, most in master.points.items()
     }
     most = sum(points.values())
     parts = [
