@@ -81,48 +81,49 @@ class MLP:
         if len(sizes) < 2:
             raise ValueError(f"sizes lists the inputs, the units of every layer, and the outputs; got {list(sizes)}")
         self.sizes, self.activation, self.loss_name, self.lam = tuple(sizes), activation, loss, lam
-        self.weights = [f"W{layer}" for layer in range(1, len(sizes))]
-        self.biases = [f"b{layer}" for layer in range(1, len(sizes))]
+        self.names = [(f"W{layer}", f"b{layer}") for layer in range(1, len(sizes))]
 
     def __repr__(self):
         return f"MLP({list(self.sizes)}, activation={self.activation!r}, loss={self.loss_name!r}, lam={self.lam:g})"
 
     def forward(self, params, X) -> np.ndarray:
         """The last sum (N, C): logits, or the predictions of a squared error."""
-        return self._layers(params, X)[-1][1]
+        return self._sums(params, X)[1]
 
     def loss(self, params, X, y):
         """The loss of a batch with its penalty: one number."""
-        return self._loss(params, self.forward(params, X), y)
+        Z = self.forward(params, X)
+        return LOSSES[self.loss_name][0](Z, *self._targets(y, Z)) + self._penalty(params)
 
     def loss_and_grads(self, params, X, y) -> tuple[float, dict[str, np.ndarray]]:
         """The loss of a batch, and its gradient with respect to each parameter."""
+        loss, loss_backward = LOSSES[self.loss_name]
         backward, takes = ACTIVATIONS[self.activation][1:]
-        layers = self._layers(params, X)
-        Z = layers[-1][1]
-        L = self._loss(params, Z, y)
-        dZ = LOSSES[self.loss_name][1](1.0, Z, self._targets(y, Z))
+        saved, Z = self._sums(params, X)
+        targets = self._targets(y, Z)
+        L = loss(Z, *targets) + self._penalty(params)
+        dZ = loss_backward(1.0, Z, *targets)
         grads = {}
-        for layer in range(len(layers), 0, -1):
-            A, _ = layers[layer - 1]
-            W = params[f"W{layer}"]
-            dA, dW, db = ops.affine_backward(dZ, A, W, dX=layer > 1)
-            grads[f"W{layer}"] = dW + ops.l2_penalty_backward(1.0, W, self.lam) if self.lam else dW
-            grads[f"b{layer}"] = db
-            if layer > 1:
-                dZ = backward(dA, A if takes == "A" else layers[layer - 2][1])
-        return L, {name: grads[name] for name in params}
+        for layer in range(len(saved) - 1, -1, -1):
+            A, Z_before = saved[layer]
+            W, b = self.names[layer]
+            dA, dW, db = ops.affine_backward(dZ, A, params[W], dX=layer > 0)
+            grads[W], grads[b] = dW, db
+            if self.lam:
+                dW += ops.l2_penalty_backward(1.0, params[W], self.lam)
+            if layer > 0:
+                dZ = backward(dA, A if takes == "A" else Z_before)
+        return L, grads
 
     def tape_loss(self, params, X, y) -> "tape.Tensor":
         """The loss of a batch, on the tape; `params` are Tensors, W1, b1, W2, ..."""
-        activation = getattr(tape, self.activation)
-        A = X
-        for W, b in zip(self.weights, self.biases, strict=True):
-            Z = tape.affine(A, params[W], params[b])
-            A = activation(Z) if W != self.weights[-1] else Z
-        L = getattr(tape, self.loss_name)(Z, y)
+        activation, loss = getattr(tape, self.activation), getattr(tape, self.loss_name)
+        Z = None
+        for W, b in self.names:
+            Z = tape.affine(X if Z is None else activation(Z), params[W], params[b])
+        L = loss(Z, y)
         if self.lam:
-            for W in self.weights:
+            for W, _ in self.names:
                 L = L + tape.l2_penalty(params[W], self.lam)
         return L
 
@@ -136,26 +137,24 @@ class MLP:
         y = np.asarray(y)
         return float(np.mean(self.predict(params, X) == (y[:, 0] if y.ndim == 2 else y)))
 
-    def _layers(self, params, X) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each layer what enters it and the sum it makes."""
+    def _sums(self, params, X) -> tuple[list, np.ndarray]:
+        """What enters each layer, with the sum it was made from (None for X), and the last sum of all."""
         activation = ACTIVATIONS[self.activation][0]
-        layers, A = [], X
-        for W, b in zip(self.weights, self.biases, strict=True):
+        saved, Z = [], None
+        for W, b in self.names:
+            A = X if Z is None else activation(Z)
+            saved.append((A, Z))
             Z = ops.affine(A, params[W], params[b])
-            layers.append((A, Z))
-            if W != self.weights[-1]:
-                A = activation(Z)
-        return layers
+        return saved, Z
 
-    def _loss(self, params, Z, y):
-        L = LOSSES[self.loss_name][0](Z, self._targets(y, Z))
-        if self.lam:
-            for W in self.weights:
-                L = L + ops.l2_penalty(params[W], self.lam)
-        return L
+    def _penalty(self, params):
+        return sum(ops.l2_penalty(params[W], self.lam) for W, _ in self.names) if self.lam else 0
 
-    def _targets(self, y, Z):
-        return np.asarray(y) if self.loss_name == "softmax_cross_entropy" else np.asarray(y, dtype=np.real(Z).dtype)
+    def _targets(self, y, Z) -> tuple:
+        """What follows Z in the call of the loss: what was computed for the one serves its backward too."""
+        if self.loss_name == "softmax_cross_entropy":
+            return np.asarray(y), ops.log_softmax(Z)
+        return (np.asarray(y, dtype=np.real(Z).dtype),)
 
 
 # ---------------------------------------------------------------- optimisers: a gradient is not yet an update
@@ -170,7 +169,8 @@ class SGD:
     def step(self, params, grads) -> None:
         """Change every array of `params` in place."""
         for name, dV in grads.items():
-            params[name] -= self.lr * dV
+            V = params[name]
+            V -= self.lr * dV
 
 
 class Momentum:

@@ -32,7 +32,7 @@ returns the gradient with respect to each input, in the order of the inputs, eac
     log_softmax(Z)                   log_softmax_backward(dY, Y)                  Activations and losses
     mse(P, Y)                        mse_backward(dL, P, Y)                       Activations and losses
     bce_with_logits(Z, Y)            bce_with_logits_backward(dL, Z, Y)           Activations and losses
-    softmax_cross_entropy(Z, y)      softmax_cross_entropy_backward(dL, Z, y)     Activations and losses
+    softmax_cross_entropy(Z, y, logP)  softmax_cross_entropy_backward(dL, Z, y, logP)  Activations and losses
     l2_penalty(W, lam)               l2_penalty_backward(dL, W, lam)              A whole network by hand
 
 A letter says what a backward needs: ``A``, ``P``, ``Y`` are saved outputs, ``Z``, ``X``, ``W`` are inputs.
@@ -313,19 +313,19 @@ def _magnitude(Z):
 
 def softmax(Z):
     """P = exp(Z) / sum(exp(Z)): Z (..., C) -> P (..., C), rows that sum to one."""
-    E = np.exp(Z - np.max(np.real(Z), axis=-1, keepdims=True))
-    return E / np.sum(E, axis=-1, keepdims=True)
+    E = np.exp(Z - np.real(Z).max(axis=-1, keepdims=True))
+    return E / E.sum(axis=-1, keepdims=True)
 
 
 def softmax_backward(dP, P):
     """dP, and the output P -> dZ, all (..., C); diag(p) - p p^T is never formed."""
-    return P * (dP - np.sum(dP * P, axis=-1, keepdims=True))
+    return P * (dP - (dP * P).sum(axis=-1, keepdims=True))
 
 
 def logsumexp(Z):
     """Y = log(sum(exp(Z))): Z (..., C) -> Y (...); the largest entry is taken out of the sum first."""
-    top = np.max(np.real(Z), axis=-1, keepdims=True)
-    return top[..., 0] + np.log(np.sum(np.exp(Z - top), axis=-1))
+    top = np.real(Z).max(axis=-1, keepdims=True)
+    return top[..., 0] + np.log(np.exp(Z - top).sum(axis=-1))
 
 
 def logsumexp_backward(dY, Z):
@@ -334,8 +334,9 @@ def logsumexp_backward(dY, Z):
 
 
 def log_softmax(Z):
-    """Y = Z - logsumexp(Z): Z (..., C) -> Y (..., C)."""
-    return Z - logsumexp(Z)[..., None]
+    """Y = Z - logsumexp(Z): Z (..., C) -> Y (..., C); the largest entry is taken out of both first."""
+    S = Z - np.real(Z).max(axis=-1, keepdims=True)
+    return S - np.log(np.exp(S).sum(axis=-1, keepdims=True))
 
 
 def log_softmax_backward(dY, Y):
@@ -368,19 +369,23 @@ def bce_with_logits_backward(dL, Z, Y):
     return dL * (sigmoid(Z) - Y) / len(Z)
 
 
-def softmax_cross_entropy(Z, y):
-    """L = -1/N sum_i log softmax(Z)[i, y_i]: logits Z (N, C), labels y (N,) from 0 to C - 1 -> scalar."""
+def softmax_cross_entropy(Z, y, logP=None):
+    """L = -1/N sum_i log softmax(Z)[i, y_i]: logits Z (N, C), labels y (N,) from 0 to C - 1 -> scalar.
+
+    Hand `logP`, which is log_softmax(Z), to this and to its backward, and it is computed once.
+    """
     rows = np.arange(len(Z))
     _same_shape(rows, y)
-    return -np.sum(log_softmax(Z)[rows, y]) / len(Z)
+    logP = log_softmax(Z) if logP is None else logP
+    return -logP[rows, y].sum() / len(Z)
 
 
-def softmax_cross_entropy_backward(dL, Z, y):
+def softmax_cross_entropy_backward(dL, Z, y, logP=None):
     """dL scalar -> dZ (N, C): the probabilities, less one at each true label."""
-    rows = np.arange(len(Z))
-    dZ = softmax(Z)
-    dZ[rows, y] -= 1
-    return dL * dZ / len(Z)
+    dZ = softmax(Z) if logP is None else np.exp(logP)
+    dZ[np.arange(len(Z)), y] -= 1
+    dZ *= dL / len(Z)
+    return dZ
 
 
 def l2_penalty(W, lam):

@@ -244,7 +244,7 @@ class Tensor:
 
     def __getitem__(self, index):
         parts = index if isinstance(index, tuple) else (index,)
-        parts = tuple(_array(i).copy() if isinstance(i, (list, np.ndarray, Tensor)) else i for i in parts)
+        parts = tuple(_array(i) if isinstance(i, (list, np.ndarray, Tensor)) else i for i in parts)
         return _apply(OPS["take"], (self,), (parts,))
 
     def sum(self, axis=None, keepdims=False):
@@ -302,12 +302,14 @@ def _tensor(value: Any, like: Tensor | None = None) -> Tensor:
 
 
 def _array(constant: Any, dtype=None) -> np.ndarray:
-    """The array of something that has no gradient: targets, labels, an index."""
+    """A copy, which nobody can overwrite, of something that has no gradient: targets, labels, an index."""
     if isinstance(constant, Tensor):
         if constant.requires_grad:
             raise ValueError("targets are constants, and this tensor requires grad: hand over t.detach()")
         constant = constant.data
-    return np.asarray(constant, dtype=dtype)
+    array = np.array(constant, dtype=dtype)
+    array.setflags(write=False)
+    return array
 
 
 def topological_order(t: Tensor) -> list[Tensor]:
@@ -467,7 +469,10 @@ def bce_with_logits(Z, Y) -> Tensor:
 
 def softmax_cross_entropy(Z, y) -> Tensor:
     """Mean of -log softmax(Z)[i, y_i]: logits Z (N, C), labels y (N,) from 0 to C - 1."""
-    return _apply(OPS["softmax_cross_entropy"], (_tensor(Z),), (_array(y),))
+    Z = _tensor(Z)
+    logP = ops.log_softmax(Z.data)
+    logP.setflags(write=False)
+    return _apply(OPS["softmax_cross_entropy"], (Z,), (_array(y), logP))
 
 
 def l2_penalty(W, lam) -> Tensor:

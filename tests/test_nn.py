@@ -41,11 +41,10 @@ def problem(sizes, loss, N=7, seed=0):
 
 
 def torch_loss(net, tensors, X, y):
-    A = X
-    for W, b in zip(net.weights, net.biases, strict=True):
-        Z = F.linear(A, tensors[W].T, tensors[b])
-        A = ACTIVATIONS[net.activation](Z)
-    return LOSSES[net.loss_name](Z, y) + sum(net.lam / 2 * (tensors[W] ** 2).sum() for W in net.weights)
+    Z = None
+    for W, b in net.names:
+        Z = F.linear(X if Z is None else ACTIVATIONS[net.activation](Z), tensors[W].T, tensors[b])
+    return LOSSES[net.loss_name](Z, y) + sum(net.lam / 2 * (tensors[W] ** 2).sum() for W, _ in net.names)
 
 
 NETWORKS = [
