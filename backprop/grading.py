@@ -698,7 +698,8 @@ def _unwritten(name: str, what: str) -> Finding:
 
 def _stopped_in(error: BaseException, namespace: Mapping, function: str) -> str:
     """The innermost function of the notebook that the exception comes from; one from another process says it."""
-    function = getattr(error, "student_function", function)
+    if hasattr(error, "student_function"):
+        return error.student_function
     frame = error.__traceback__
     while frame is not None:
         name = frame.tb_frame.f_code.co_name

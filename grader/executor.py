@@ -10,12 +10,12 @@
 """
 
 import copy
-import os
+import functools
+import json
 import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Float, Unicode
 
-from grader import sandbox, wire
-from grader.sandbox import Limits
+from grader import wire
+from grader.sandbox import Limits, command, environment, find
 
 PRELOADED = ("torch", "matplotlib")
 
@@ -52,11 +52,14 @@ class Executed:
 
 
 class Executor:
-    """A warm student's side and a warm trusted side; `run` forks both for each submission.  Thread-safe."""
+    """A warm student's side and a warm trusted side; `run` forks both for each submission.
+
+    Thread-safe, one submission at a time: for more at once, one for each worker.
+    """
 
     def __init__(self, *, sandbox: str = "auto", limits: Limits | None = None):
-        self.tool = sandbox
         self.limits = limits or Limits()
+        self.tool = find(sandbox)
         self._lock = threading.Lock()
         self._student: _Process | None = None
         self._trusted: _Process | None = None
@@ -68,7 +71,7 @@ class Executor:
         self.close()
 
     def close(self) -> None:
-        """Stop both warm processes."""
+        """Stop both warm processes, and with them whatever they run."""
         for process in (self._student, self._trusted):
             if process:
                 process.close()
@@ -83,16 +86,8 @@ class Executor:
         start = time.monotonic()
         notebook, flags = mended(notebook, source)
         steps = plan(notebook)
-        text = "\n".join(step["source"] for step in steps)
-        preload = [m for m in PRELOADED if re.search(rf"^\s*(import|from)\s+{m}\b", text, re.MULTILINE)]
-        limits = vars(self.limits)
-        request = {
-            "steps": [{key: step[key] for key in ("side", "source", "id", "names")} for step in steps],
-            "wanted": {"preload": preload, "scratch": tempfile.gettempdir(), "output": self.limits.output},
-            "limits": limits,
-        }
         with self._lock:
-            reply = self._ask(request)
+            reply = self._ask(steps)
         for step, done in zip(steps, reply["cells"], strict=False):
             cell = notebook.cells[step["index"]]
             cell.outputs = [nbformat.from_dict(output) for output in done["outputs"]]
@@ -100,38 +95,72 @@ class Executor:
         flags += [Flag(*flag) for flag in reply["flags"]]
         return Executed(notebook, flags, reply["mistakes"], time.monotonic() - start, reply["status"])
 
-    def _ask(self, request: dict) -> dict:
-        if self._student is None:
-            self._student = _Process(lambda fd: sandbox.command(self.tool, self.limits, fd), sandbox.environment())
-        if self._trusted is None:
-            environment = {**sandbox.environment(), "PATH": os.environ.get("PATH", "")}
-            self._trusted = _Process(lambda fd: [sys.executable, "-I", "-m", "grader.trusted", str(fd)], environment)
+    def _ask(self, steps: list[dict]) -> dict:
+        """Have the trusted side run the steps; where it fails, say so and start afresh the next time."""
+        self._warm_up()
+        text = "\n".join(step["source"] for step in steps)
+        wanted = {
+            "preload": [m for m in PRELOADED if re.search(rf"^\s*(import|from)\s+{m}\b", text, re.MULTILINE)],
+            "limits": vars(self.limits),
+            "sandboxed": self.tool != "none",
+            "namespaces": self._student is not None and self._student.said["namespaces"] and self.tool != "none",
+            "command": command(self.tool) if self.tool == "container" else [],
+        }
+        sent = [{key: step[key] for key in ("side", "source", "id", "names")} for step in steps]
         ours, theirs = socket.socketpair()
-        with theirs:
-            fds = [self._student.control.fileno(), theirs.fileno()]
-            socket.send_fds(self._trusted.control, [b"grade"], fds)
         link = wire.Link(ours)
         try:
-            deadline = time.monotonic() + self.limits.seconds + 30
-            link.send(wire.pack(request), deadline)
+            with theirs:
+                control = (self._student or self._trusted).control
+                socket.send_fds(self._trusted.control, [b"grade"], [control.fileno(), theirs.fileno()])
+            deadline = time.monotonic() + self.limits.seconds + 60
+            link.send(wire.pack({"steps": sent, "wanted": wanted}), deadline)
             return wire.unpack(link.receive(deadline))
-        except (TimeoutError, wire.Gone, wire.Refused) as error:
+        except (OSError, wire.Refused) as error:
             self.close()
             return {"cells": [], "flags": [["died", str(error), ""]], "mistakes": {}, "status": "died"}
         finally:
             link.close()
+            if self._student and self.tool == "bubblewrap" and not wanted["namespaces"]:
+                # It was this submission's alone; the next one's starts while this one's marks are written.
+                self._student.close()
+                self._student = _Process(command(self.tool))
+
+    def _warm_up(self) -> None:
+        for process in (self._student, self._trusted):
+            if process and process.process.poll() is not None:
+                self.close()
+        if self._student is None and self.tool != "container":
+            self._student = _Process(command(self.tool))
+        if self._trusted is None:
+            self._trusted = _Process([sys.executable, "-I", "-m", "grader.trusted"])
 
 
 class _Process:
-    """A warm process and its control socket."""
+    """A warm process, its control socket, and what it said when it was ready."""
 
-    def __init__(self, command, environment: dict[str, str]):
-        self.control, theirs = socket.socketpair()
+    def __init__(self, line: list[str]):
+        # Where there is one, a socket that keeps messages apart.
+        self.line = line
+        self.control, theirs = socket.socketpair(type=getattr(socket, "SOCK_SEQPACKET", socket.SOCK_STREAM))
         with theirs:
             fd = theirs.fileno()
             self.process = subprocess.Popen(
-                command(fd), pass_fds=[fd], env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+                [*line, str(fd)], pass_fds=[fd], env=environment(), stdin=subprocess.DEVNULL, start_new_session=True
             )
+
+    @functools.cached_property
+    def said(self) -> dict:
+        self.control.settimeout(60)
+        try:
+            data = self.control.recv(65536)
+        except OSError as error:
+            raise RuntimeError(f"a process of the grader did not start: {error}") from None
+        finally:
+            self.control.settimeout(None)
+        if not data:
+            raise RuntimeError("a process of the grader ended before it had started: its message is above")
+        return json.loads(data)
 
     def close(self) -> None:
         self.control.close()

@@ -22,6 +22,7 @@ import contextlib
 import copy
 import io
 import json
+import linecache
 import logging
 import os
 import re
@@ -436,12 +437,12 @@ def run(notebook: NotebookNode, only: Iterable[str] | None = None) -> Run:
 
 def _execute(cell: NotebookNode, namespace: dict):
     """Run one cell; its value is that of its last line, as in a notebook."""
-    tree = ast.parse(cell.source, filename=f"<{cell.id}>")
+    file = f"<{cell.id}>"
+    linecache.cache[file] = (len(cell.source), None, cell.source.splitlines(keepends=True), file)
+    tree = ast.parse(cell.source, filename=file)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, f"<{cell.id}>", "exec"), namespace)
-    if last is None:
-        return None
-    return eval(compile(ast.Expression(last.value), f"<{cell.id}>", "eval"), namespace)
+    exec(compile(tree, file, "exec"), namespace)
+    return None if last is None else eval(compile(ast.Expression(last.value), file, "eval"), namespace)
 
 
 def fingerprints(source: Source) -> dict[str, dict]:

@@ -5,15 +5,19 @@ It imports nothing of the grader but `grader.wire`, and is started by `grader.sa
 a `Runner`: it runs cells as a notebook does, and calls functions of the notebook by name.
 """
 
+import builtins
 import contextlib
 import io
 import json
 import os
+import select
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from IPython.core.displayhook import DisplayHook
@@ -23,10 +27,11 @@ from traitlets import Any
 from traitlets.config import Config
 
 from backprop import grading
-from grader import wire
+from grader import sandbox, wire
 
 grading.INNER.add(__file__)
 
+INTERRUPT = b"interrupt"
 WARNINGS, TEXT = 20, 2000
 # What an output may be: text and pictures, nothing that a browser runs.
 SHOWN = ("text/plain", "image/png")
@@ -289,8 +294,6 @@ class Runner:
 
 def remote(kind: str, kinds: list[str], text: str, origin: int) -> Exception:
     """An exception of the trusted side, as one of ours."""
-    import builtins
-
     bases = [getattr(builtins, name, None) for name in kinds]
     base = next((b for b in bases if isinstance(b, type) and issubclass(b, Exception)), Exception)
     try:
@@ -308,60 +311,114 @@ class Warm:
     def __init__(self, control: socket.socket):
         self.control = control
         self.shell = shell()
+        self.control.send(json.dumps({"ready": True, "namespaces": self.can_shut_in()}).encode())
+
+    def can_shut_in(self) -> bool:
+        """Does the kernel let a child have namespaces of its own?"""
+        child = os.fork()
+        if not child:
+            try:
+                sandbox.own_namespaces(vars(sandbox.Limits()))
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        return os.waitpid(child, 0)[1] == 0
 
     def serve(self) -> None:
         while True:
-            data, fds, _, _ = socket.recv_fds(self.control, 65536, 4)
+            data, fds, _, _ = socket.recv_fds(self.control, 65536, 1)
             if not data:
                 return
-            request = json.loads(data)
-            if "start" in request:
-                self.start(request["start"], fds[0])
+            # What was meant for a child that had ended by itself comes without a socket.
+            if fds:
+                ended = self.start(json.loads(data), fds[0])
+                self.control.send(json.dumps(ended).encode())
             for fd in fds:
                 os.close(fd)
 
-    def start(self, wanted: dict, fd: int) -> None:
+    def start(self, wanted: dict, fd: int) -> dict:
         for module in wanted["preload"]:
             __import__(module)
+        lives, end = os.pipe()
+        base = sandbox.address_space()
         child = os.fork()
         if not child:
-            run(self.shell, socket.socket(fileno=fd), wanted, self.control)
-        self.watch(child)
-
-    def watch(self, child: int) -> None:
-        """Wait for the child's end; pass on interruptions meanwhile."""
-        self.control.settimeout(0.02)
-        reason = ""
+            self.control.close()
+            os.close(lives)
+            shut_in(wanted, base, fd, lambda: run(self.shell, socket.socket(fileno=fd), wanted))
+        os.close(end)
         try:
-            while True:
-                pid, status = os.waitpid(child, os.WNOHANG)
-                if pid:
-                    break
-                with contextlib.suppress(TimeoutError):
-                    data = self.control.recv(65536)
-                    what = json.loads(data) if data else {"kill": True}
-                    if "kill" in what:
-                        os.kill(child, signal.SIGKILL)
-                    else:
-                        os.kill(child, signal.SIGINT)
+            return self.watch(child, lives, wanted)
         finally:
-            self.control.settimeout(None)
-        self.control.send(json.dumps({"ended": os.waitstatus_to_exitcode(status), "reason": reason}).encode())
+            os.close(lives)
+
+    def watch(self, child: int, lives: int, wanted: dict) -> dict:
+        """Wait for the child's end; meanwhile pass on what the trusted side says, and look at the memory."""
+        reason = ""
+        poll = select.poll()
+        poll.register(lives, select.POLLIN)
+        poll.register(self.control, select.POLLIN)
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            ready = {fd for fd, _ in poll.poll(20)}
+            if lives in ready:
+                # Its end, or a student's that has closed what isn't theirs.
+                poll.unregister(lives)
+            if self.control.fileno() in ready:
+                interrupt = self.control.recv(65536) == INTERRUPT
+                os.kill(child, signal.SIGINT if interrupt else signal.SIGKILL)
+            elif wanted["sandboxed"] and sandbox.used() > wanted["limits"]["memory"]:
+                reason = "memory"
+                os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            os.killpg(child, signal.SIGKILL)
+        return {"ended": os.waitstatus_to_exitcode(ended[1]), "reason": reason}
 
 
-def run(shell: Shell, channel: socket.socket, wanted: dict, control: socket.socket) -> None:
-    """The child: never returns."""
+def shut_in(wanted: dict, base: int, channel: int, then: Callable[[], None]) -> None:
+    """In a fresh child: shut it in and do `then` in its child, if it has namespaces of its own; never returns."""
     try:
-        control.close()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.chdir(wanted["scratch"])
-        Runner(wire.Link(channel), shell, wanted["output"]).serve()
-    except wire.Gone:
-        os._exit(0)
+        os.setsid()
+        if wanted["namespaces"]:
+            sandbox.own_namespaces(wanted["limits"])
+            first = os.fork()
+            if first:
+                signal.signal(signal.SIGINT, lambda *_: os.kill(first, signal.SIGINT))
+                os._exit(min(abs(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])), 255))
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in range(3):
+            os.dup2(nothing, standard)
+        os.closerange(3, channel)
+        os.closerange(channel + 1, 1024)
+        os.chdir("/tmp" if wanted["sandboxed"] else tempfile.mkdtemp())
+        sandbox.limit(wanted["limits"], base)
+        if wanted["sandboxed"]:
+            sandbox.give_up_rights()
+        then()
     except BaseException:
         traceback.print_exc(file=sys.__stderr__)
-        os._exit(1)
+    os._exit(1)
+
+
+def run(shell: Shell, channel: socket.socket, wanted: dict) -> None:
+    """Serve the trusted side until it closes the channel."""
+    with contextlib.suppress(wire.Gone):
+        Runner(wire.Link(channel), shell, wanted["limits"]["output"]).serve()
+    os._exit(0)
+
+
+def main(where: str) -> None:
+    if where == "--alone":
+        # In a container, which is one submission's.
+        channel = socket.socket(fileno=os.dup(0))
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        os.dup2(2, 1)
+        sandbox.give_up_rights()
+        run(shell(), channel, {"limits": vars(sandbox.Limits())})
+    control = socket.socket(fileno=int(where))
+    if "--sandboxed" in sys.argv:
+        sandbox.become_nobody()
+    Warm(control).serve()
 
 
 if __name__ == "__main__":
-    Warm(socket.socket(fileno=int(sys.argv[1]))).serve()
+    main(sys.argv[-1])

@@ -16,6 +16,7 @@ import linecache
 import math
 import os
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -43,16 +44,17 @@ class Stopped(Exception):
 class Student:
     """The student's process as seen from here; it is started again where it was stopped."""
 
-    def __init__(self, control: socket.socket, wanted: dict, limits: dict, flag: Callable):
-        self.control, self.wanted, self.limits, self.flag = control, wanted, limits, flag
+    def __init__(self, control: socket.socket, wanted: dict, flag: Callable):
+        self.control, self.wanted, self.limits, self.flag = control, wanted, wanted["limits"], flag
         self.link: wire.Link | None = None
         self.ran: list[str] = []
         self.depth = 0
         self.handed: list[Callable] = []
         self.errors: list[BaseException] = []
-        self.end = time.monotonic() + limits["seconds"]
+        self.end = time.monotonic() + self.limits["seconds"]
         self.starts = 0
         self.status = "ok"
+        self.process: subprocess.Popen | None = None
 
     # Its life ------------------------------------------------------------------------------------------------
 
@@ -63,7 +65,10 @@ class Student:
         self.starts += 1
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self.control, [json.dumps({"start": self.wanted}).encode()], [theirs.fileno()])
+            if self.wanted["command"]:
+                self.process = subprocess.Popen(self.wanted["command"], stdin=theirs, stdout=theirs)
+            else:
+                socket.send_fds(self.control, [json.dumps(self.wanted).encode()], [theirs.fileno()])
         self.link = wire.Link(ours)
         for source in self.ran:
             self.ask(["cell", source])
@@ -74,8 +79,12 @@ class Student:
             return {}
         self.link.close()
         self.link = None
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            return {}
         with contextlib.suppress(OSError):
-            self.control.send(json.dumps({"kill": True}).encode())
+            self.control.send(b"kill")
             return json.loads(self.control.recv(65536) or b"{}")
         return {}
 
@@ -97,7 +106,8 @@ class Student:
                         raise
                     # As Jupyter does: most loops end at an interruption, and the rest of the notebook lives on.
                     interrupted = True
-                    self.control.send(json.dumps({"interrupt": True}).encode())
+                    if not self.process:
+                        self.control.send(b"interrupt")
                     deadline = time.monotonic() + self.limits["grace_seconds"]
                     continue
                 if type(reply) is not list or not reply or type(reply[0]) is not str:
@@ -396,7 +406,7 @@ def healthy() -> bool:
 def grade(request: dict, control: socket.socket) -> dict:
     """Run one notebook."""
     flags: list[list] = []
-    student = Student(control, request["wanted"], request["limits"], lambda kind, text: flags.append([kind, text, ""]))
+    student = Student(control, request["wanted"], lambda kind, text: flags.append([kind, text, ""]))
     trusted = Trusted(request["steps"], student)
     before = healthy()
     grading._show, shown = trusted.show, grading._show
