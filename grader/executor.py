@@ -9,6 +9,7 @@
 `Execute` is the same as a step of nbgrader's, in place of its own.
 """
 
+import atexit
 import copy
 import functools
 import json
@@ -19,9 +20,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Float, Unicode
 
@@ -29,6 +33,8 @@ from grader import wire
 from grader.sandbox import Limits, command, environment, find
 
 PRELOADED = ("torch", "matplotlib")
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS$.*?^[ \t]*### END HIDDEN TESTS$\n?", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ class Executor:
         wanted = {
             "preload": [m for m in PRELOADED if re.search(rf"^\s*(import|from)\s+{m}\b", text, re.MULTILINE)],
             "limits": vars(self.limits),
+            "given": [step["source"] for step in steps if step["side"] == "both"],
             "sandboxed": self.tool != "none",
             "namespaces": self._student is not None and self._student.said["namespaces"] and self.tool != "none",
             "command": command(self.tool) if self.tool == "container" else [],
@@ -185,9 +192,84 @@ def role(cell: NotebookNode) -> str:
 
 
 def mended(notebook: NotebookNode, source: NotebookNode | None) -> tuple[NotebookNode, list[Flag]]:
-    """A copy in which given and test cells are the instructor's, and none is missing."""
+    """A copy in which given and test cells are the instructor's, each once, and in the instructor's order.
+
+    Of a cell that is there twice the last counts, as for nbgrader; what a student has added stays behind the cell
+    that it was added to.  Answers are the student's; where an answer's cell is missing there is an empty one.
+    """
     notebook = copy.deepcopy(notebook)
-    return notebook, []
+    if source is None:
+        return notebook, []
+    known = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells if role(cell)}
+    places = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+    last = {name: index for index, name in enumerate(places) if name in known}
+    flags: list[Flag] = []
+    chunks: dict[str, list[NotebookNode]] = {"": []}
+    at = ""
+    for index, (name, cell) in enumerate(zip(places, notebook.cells, strict=True)):
+        if last.get(name) == index:
+            at = name
+            chunks[name] = [_mend(cell, known[name], flags)]
+        else:
+            if name in known:
+                flags.append(Flag("duplicated", "the cell is there more than once; the last one counts", name))
+            cell.metadata.pop("nbgrader", None)
+            chunks[at].append(cell)
+    for name, cell in known.items():
+        if name not in chunks:
+            flags.append(Flag("missing", "the cell was missing and has been put back", name))
+            chunks[name] = [_mend(None, cell, flags)]
+    if [name for name in known if name in last] != sorted(last, key=last.get):
+        flags.append(Flag("order", "cells stood in another order"))
+    notebook.cells = [*chunks[""], *(cell for name in known for cell in chunks[name])]
+    ids: set[str] = set()
+    for number, cell in enumerate(notebook.cells):
+        if not re.fullmatch(r"[\w-]{1,64}", str(cell.get("id", "")), re.ASCII) or cell.id in ids:
+            cell.id = f"cell-{number}"
+        ids.add(cell.id)
+    notebook.metadata["kernelspec"] = source.metadata.get("kernelspec", KERNEL)
+    return notebook, flags
+
+
+def _mend(theirs: NotebookNode | None, ours: NotebookNode, flags: list[Flag]) -> NotebookNode:
+    """The instructor's cell; an answer's has the student's text."""
+    cell, name = copy.deepcopy(ours), ours.metadata.nbgrader.grade_id
+    if role(ours) == "solution":
+        cell.source = theirs.source if theirs else ""
+    elif theirs and theirs.source.strip() not in (ours.source.strip(), HIDDEN.sub("", ours.source).strip()):
+        flags.append(Flag("edited", "the cell is not the student's to edit, and was put back as it was", name))
+    if cell.cell_type == "code":
+        cell.outputs, cell.execution_count = [], None
+    return cell
+
+
+def from_gradebook(gradebook: Gradebook, assignment: str, notebook: str, order: list[str]) -> NotebookNode:
+    """The instructor's cells as the gradebook has them; `order` gives their names in order, as far as it is known."""
+    record = gradebook.find_notebook(notebook, assignment)
+    points = {cell.name: cell.max_score for cell in record.grade_cells}
+    solutions = {cell.name for cell in record.solution_cells}
+    tasks = {cell.name: cell.max_score for cell in record.task_cells}
+    cells = []
+    for record_cell in record.source_cells:
+        name = record_cell.name
+        make = nbformat.v4.new_code_cell if record_cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+        cell = make(record_cell.source or "", id=re.sub(r"[^\w-]", "-", name, flags=re.ASCII)[:64] or "cell")
+        cell.metadata["nbgrader"] = NotebookNode(
+            grade_id=name,
+            grade=name in points,
+            solution=name in solutions,
+            task=name in tasks,
+            locked=bool(record_cell.locked),
+            schema_version=3,
+            checksum=record_cell.checksum,
+            cell_type=record_cell.cell_type,
+        )
+        if name in points or name in tasks:
+            cell.metadata.nbgrader["points"] = points.get(name, tasks.get(name))
+        cells.append(cell)
+    place = {name: index for index, name in enumerate(order)}
+    cells.sort(key=lambda cell: place.get(cell.metadata.nbgrader.grade_id, len(place)))
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
 
 
 def plan(notebook: NotebookNode) -> list[dict]:
@@ -218,17 +300,37 @@ def plan(notebook: NotebookNode) -> list[dict]:
 
 
 class Execute(NbGraderPreprocessor):
-    """nbgrader's Execute step, on two sides."""
+    """nbgrader's Execute step, on two sides: what `nbgrader autograde` and formgrader run."""
 
-    sandbox = Unicode("auto", help="bubblewrap, container, none; auto takes what there is").tag(config=True)
-    cell_seconds = Float(60.0, help="wall time for a cell, or for a call of a function").tag(config=True)
+    sandbox = Unicode("auto", help="bubblewrap, container or none; auto takes what there is").tag(config=True)
+    cell_seconds = Float(60.0, help="wall time of a cell, or of one call of a function").tag(config=True)
 
-    _executor: Executor | None = None
+    # nbgrader makes a new preprocessor for each notebook, and what is warm should stay so.
+    _executors: dict[tuple, Executor] = {}
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        if self._executor is None:
-            self._executor = Executor(sandbox=self.sandbox, limits=Limits(cell_seconds=self.cell_seconds))
-        done = self._executor.run(nb, resources=resources)
+        """Execute a submission; given and test cells are the gradebook's."""
+        about = resources["nbgrader"]
+        with Gradebook(about["db_url"]) as gradebook:
+            order = self._order(about) or [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
+            source = from_gradebook(gradebook, about["assignment"], about["notebook"], order)
+        key = (self.sandbox, self.cell_seconds)
+        if key not in self._executors:
+            self._executors[key] = Executor(sandbox=self.sandbox, limits=Limits(cell_seconds=self.cell_seconds))
+            atexit.register(self._executors[key].close)
+        done = self._executors[key].run(nb, source=source)
         for flag in done.flags:
-            self.log.warning("%s: %s", flag.kind, flag.message)
+            self.log.warning("%s, %s: %s", flag.cell, flag.kind, flag.message)
+        if done.status in ("died", "unsound") and not any(cell.get("outputs") for cell in done.notebook.cells):
+            raise RuntimeError(f"the submission could not be run: {done.flags}")
         return done.notebook, resources
+
+    def _order(self, about: dict) -> list[str]:
+        """The names of the instructor's cells in order, where the source is at hand."""
+        course = CourseDirectory(parent=self)
+        folder = course.format_path(course.source_directory, ".", about["assignment"])
+        path = Path(folder) / f"{about['notebook']}.ipynb"
+        if not path.exists():
+            return []
+        cells = nbformat.read(path, as_version=4).cells
+        return [cell.metadata.nbgrader.grade_id for cell in cells if role(cell)]

@@ -7,8 +7,11 @@ a `Runner`: it runs cells as a notebook does, and calls functions of the noteboo
 
 import builtins
 import contextlib
+import functools
+import gc
 import io
 import json
+import linecache
 import os
 import select
 import signal
@@ -157,6 +160,13 @@ def shell() -> Shell:
     return Shell.instance(config=config, outputs=Outputs(), ipython_dir=os.environ["IPYTHONDIR"])
 
 
+@functools.cache
+def compiled(source: str):
+    file = f"<given {len(linecache.cache)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    return compile(source, file, "exec")
+
+
 class Runner:
     """Serves the trusted side over a link until that closes."""
 
@@ -176,7 +186,7 @@ class Runner:
         what, *rest = message
         # An interruption belongs to what it stops, and to nothing after it.
         try:
-            reply = {"cell": self.cell, "names": self.look, "call": self.call}[what](*rest)
+            reply = {"cell": self.cell, "given": self.given_cell, "names": self.look, "call": self.call}[what](*rest)
         except KeyboardInterrupt:
             reply = self.raised(KeyboardInterrupt("interrupted"), "")
         self.send(reply)
@@ -192,15 +202,30 @@ class Runner:
 
     def cell(self, source: str) -> list:
         """Run a cell as a notebook does."""
+        return self.shown(lambda: self.shell.run_cell(source, store_history=True))
+
+    def shown(self, run: Callable[[], None]) -> list:
         outputs = self.shell.outputs
         outputs.start(self.output)
         out, err = Stream("stdout", outputs), Stream("stderr", outputs)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                self.shell.run_cell(source, store_history=True)
+                run()
             except BaseException as error:
                 outputs.error(type(error).__name__, str(error), [f"{type(error).__name__}: {error}"])
         return ["outputs", outputs.done(), self.shell.execution_count - 1]
+
+    def given_cell(self, source: str) -> list:
+        """Run a cell of the instructor's: plain Python, compiled in the warm process."""
+
+        def run():
+            try:
+                exec(compiled(source), self.names)
+            except Exception:
+                self.shell.showtraceback()
+            self.shell.events.trigger("post_execute")
+
+        return self.shown(run)
 
     def look(self, names: list[str]) -> list:
         """Which names the notebook has: what it calls a function, or the value."""
@@ -311,6 +336,11 @@ class Warm:
     def __init__(self, control: socket.socket):
         self.control = control
         self.shell = shell()
+        # What is imported, compiled or looked up once is there for every child.
+        Runner(None, self.shell, 2**20).cell("import numpy as np\n1 + np.ones(2)\nraise ValueError()")
+        self.shell.reset(new_session=True)
+        gc.collect()
+        gc.freeze()
         self.control.send(json.dumps({"ready": True, "namespaces": self.can_shut_in()}).encode())
 
     def can_shut_in(self) -> bool:
@@ -326,26 +356,29 @@ class Warm:
 
     def serve(self) -> None:
         while True:
-            data, fds, _, _ = socket.recv_fds(self.control, 65536, 1)
+            data, fds, _, _ = socket.recv_fds(self.control, 16, 1)
             if not data:
                 return
             # What was meant for a child that had ended by itself comes without a socket.
-            if fds:
-                ended = self.start(json.loads(data), fds[0])
-                self.control.send(json.dumps(ended).encode())
             for fd in fds:
-                os.close(fd)
+                channel = socket.socket(fileno=fd)
+                wanted = wire.unpack(wire.Link(channel).receive())
+                self.control.send(json.dumps(self.start(wanted, channel)).encode())
 
-    def start(self, wanted: dict, fd: int) -> dict:
+    def start(self, wanted: dict, channel: socket.socket) -> dict:
         for module in wanted["preload"]:
             __import__(module)
+        for source in wanted["given"]:
+            with contextlib.suppress(SyntaxError):
+                compiled(source)
         lives, end = os.pipe()
         base = sandbox.address_space()
         child = os.fork()
         if not child:
             self.control.close()
             os.close(lives)
-            shut_in(wanted, base, fd, lambda: run(self.shell, socket.socket(fileno=fd), wanted))
+            shut_in(wanted, base, channel.fileno(), lambda: run(self.shell, channel, wanted))
+        channel.close()
         os.close(end)
         try:
             return self.watch(child, lives, wanted)
@@ -412,8 +445,9 @@ def main(where: str) -> None:
         channel = socket.socket(fileno=os.dup(0))
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)
+        wanted = wire.unpack(wire.Link(channel).receive())
         sandbox.give_up_rights()
-        run(shell(), channel, {"limits": vars(sandbox.Limits())})
+        run(shell(), channel, wanted)
     control = socket.socket(fileno=int(where))
     if "--sandboxed" in sys.argv:
         sandbox.become_nobody()

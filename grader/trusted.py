@@ -10,6 +10,8 @@ or executed here.
 import ast
 import builtins
 import contextlib
+import functools
+import gc
 import io
 import json
 import linecache
@@ -22,6 +24,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -30,7 +33,7 @@ from backprop import grading
 from grader import wire
 
 grading.INNER.add(__file__)
-NESTED = 20
+NESTED, FLAGS = 20, 50
 
 
 class Stopped(Exception):
@@ -44,10 +47,12 @@ class Stopped(Exception):
 class Student:
     """The student's process as seen from here; it is started again where it was stopped."""
 
-    def __init__(self, control: socket.socket, wanted: dict, flag: Callable):
-        self.control, self.wanted, self.limits, self.flag = control, wanted, wanted["limits"], flag
+    def __init__(self, control: socket.socket, wanted: dict, guard: socket.socket | None = None):
+        self.control, self.wanted, self.limits, self.guard = control, wanted, wanted["limits"], guard
+        self.flags: list[list[str]] = []
+        self.at = ""
         self.link: wire.Link | None = None
-        self.ran: list[str] = []
+        self.ran: list[list[str]] = []
         self.depth = 0
         self.handed: list[Callable] = []
         self.errors: list[BaseException] = []
@@ -68,10 +73,11 @@ class Student:
             if self.wanted["command"]:
                 self.process = subprocess.Popen(self.wanted["command"], stdin=theirs, stdout=theirs)
             else:
-                socket.send_fds(self.control, [json.dumps(self.wanted).encode()], [theirs.fileno()])
-        self.link = wire.Link(ours)
-        for source in self.ran:
-            self.ask(["cell", source])
+                socket.send_fds(self.control, [b"start"], [theirs.fileno()])
+        self.link = wire.Link(ours, self.guard)
+        self.link.send(wire.pack(self.wanted))
+        for request in self.ran:
+            self.ask(request)
 
     def stop(self) -> dict:
         """End the process; what its parent says of how it ended."""
@@ -112,6 +118,9 @@ class Student:
                     continue
                 if type(reply) is not list or not reply or type(reply[0]) is not str:
                     raise wire.Refused("a reply of no kind that is known")
+                if reply[0] == "flag":
+                    self.flag(str(reply[1])[:80], str(reply[2])[:300])
+                    continue
                 if reply[0] != "back":
                     if interrupted:
                         self._mark("timeout")
@@ -139,6 +148,11 @@ class Student:
             self.depth -= 1
             if self.depth == 0:
                 self.errors.clear()
+
+    def flag(self, kind: str, message: str) -> None:
+        """Note something for the instructor, once."""
+        if [kind, message, self.at] not in self.flags and len(self.flags) < FLAGS:
+            self.flags.append([kind, message, self.at])
 
     def _mark(self, status: str) -> None:
         if self.status == "ok":
@@ -169,17 +183,18 @@ class Student:
 
     # What it is asked ------------------------------------------------------------------------------------------
 
-    def cell(self, source: str) -> tuple[list, int | None]:
-        """Run one of the student's cells; its outputs and number."""
+    def cell(self, source: str, given: bool) -> tuple[list, int | None]:
+        """Run a cell in the student's process; its outputs and number."""
+        request = ["given" if given else "cell", source]
         try:
-            what, outputs, count = self.ask(["cell", source])
+            what, outputs, count = self.ask(request)
             if what != "outputs":
                 raise Stopped("died", "the cell was not run")
         except Stopped as error:
             return [_error_output(type(error).__name__, str(error))], None
         except ValueError:
             return [_error_output("Stopped", "the cell gave no outputs")], None
-        self.ran.append(source)
+        self.ran.append(request)
         return _clean(outputs, self.limits["output"]), count if type(count) is int else None
 
     def look(self, names: list[str]) -> dict:
@@ -302,8 +317,9 @@ class Trusted:
 
     def step(self, step: dict) -> dict:
         outputs, count = [], None
+        self.student.at = step["id"]
         if step["side"] in ("student", "both"):
-            outputs, count = self.student.cell(step["source"])
+            outputs, count = self.student.cell(step["source"], step["side"] == "both")
         if step["side"] in ("trusted", "both"):
             self.bind(step["source"], step["names"])
             ours = self.execute(step["source"], step["id"])
@@ -327,18 +343,14 @@ class Trusted:
 
     def execute(self, source: str, name: str) -> list[dict]:
         """Run a cell; its outputs, as a notebook has them."""
-        file = f"<{name}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         self.outputs = []
         out, err = io.StringIO(), io.StringIO()
         value = None
         try:
-            tree = ast.parse(source, filename=file)
-            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            body, last = compiled(source, name)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                exec(compile(tree, file, "exec"), self.names)
-                if last is not None:
-                    value = eval(compile(ast.Expression(last.value), file, "eval"), self.names)
+                exec(body, self.names)
+                value = eval(last, self.names)
         except BaseException as error:
             self.outputs.append(_error_output(type(error).__name__, str(error)))
         for stream, text in (("stdout", out.getvalue()), ("stderr", err.getvalue())):
@@ -357,16 +369,24 @@ class Trusted:
         return [value for value in self.names.values() if isinstance(value, grading.Assignment)]
 
 
-def _words(source: str) -> set[str]:
+@functools.cache
+def compiled(source: str, name: str) -> tuple[CodeType, CodeType]:
+    """A cell's statements, and the expression whose value is the cell's."""
+    file = f"<{name}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    tree = ast.parse(source, filename=file)
+    last = tree.body.pop().value if tree.body and isinstance(tree.body[-1], ast.Expr) else ast.Constant(None)
+    last = ast.fix_missing_locations(ast.Expression(last))
+    return compile(tree, file, "exec"), compile(last, file, "eval")
+
+
+@functools.cache
+def _words(source: str) -> frozenset[str]:
     """Every name, and every text that could be one, in a cell."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:
-        return set()
+    nodes = list(ast.walk(ast.parse(source)))
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    # f"{name}_backward" asks for names that end so.
-    return names | {text for text in texts if text.isidentifier()}
+    return frozenset(names | {text for text in texts if text.isidentifier()})
 
 
 def _error_output(name: str, text: str) -> dict:
@@ -403,19 +423,16 @@ def healthy() -> bool:
     return points == {"right": 3.0, "wrong": 0.0}
 
 
-def grade(request: dict, control: socket.socket) -> dict:
+def grade(steps: list[dict], student: Student) -> dict:
     """Run one notebook."""
-    flags: list[list] = []
-    student = Student(control, request["wanted"], lambda kind, text: flags.append([kind, text, ""]))
-    trusted = Trusted(request["steps"], student)
+    trusted = Trusted(steps, student)
     before = healthy()
     grading._show, shown = trusted.show, grading._show
     try:
         cells = trusted.run()
     finally:
         grading._show = shown
-        student.stop()
-    mistakes = {}
+    mistakes, flags = {}, student.flags
     for checks in trusted.assignments():
         for name, exercise in checks.exercises.items():
             mistakes[name] = exercise.named
@@ -427,7 +444,10 @@ def grade(request: dict, control: socket.socket) -> dict:
 
 def serve(control: socket.socket) -> None:
     """Fork a child for each request that comes with the student's control socket."""
-    link = None
+    # What is imported, compiled or looked up once is there for every child.
+    healthy()
+    gc.collect()
+    gc.freeze()
     while True:
         data, fds, _, _ = socket.recv_fds(control, 16, 2)
         if not data:
@@ -437,11 +457,20 @@ def serve(control: socket.socket) -> None:
         request = wire.unpack(link.receive(math.inf))
         for module in request["wanted"]["preload"]:
             __import__(module)
+        for step in request["steps"]:
+            if step["side"] != "student":
+                with contextlib.suppress(SyntaxError):
+                    compiled(step["source"], step["id"])
+                    _words(step["source"])
         child = os.fork()
         if not child:
             try:
-                link.send(wire.pack(grade(request, socket.socket(fileno=fds[0]))))
+                student = Student(socket.socket(fileno=fds[0]), request["wanted"], link.channel)
+                link.send(wire.pack(grade(request["steps"], student)))
+                student.stop()
                 os._exit(0)
+            except wire.Abandoned:
+                os._exit(1)
             except BaseException:
                 traceback.print_exc(file=sys.__stderr__)
                 os._exit(1)

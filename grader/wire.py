@@ -16,6 +16,7 @@ import re
 import select
 import socket
 import struct
+import threading
 import time
 from collections import abc
 from collections.abc import Callable
@@ -39,6 +40,10 @@ class Refused(ValueError):
 
 class Gone(ConnectionError):
     """The other process is no longer there."""
+
+
+class Abandoned(BaseException):
+    """The process for which the work is done is no longer there."""
 
 
 class Opaque:
@@ -232,20 +237,23 @@ def _read(buffers: list[bytes], dtype: str, shape: list, order: str, n: int) -> 
 class Link:
     """Frames over a stream socket; every wait has a deadline, in seconds of `time.monotonic`."""
 
-    def __init__(self, channel: socket.socket):
-        self.channel = channel
+    def __init__(self, channel: socket.socket, guard: socket.socket | None = None):
+        self.channel, self.guard = channel, guard
         channel.setblocking(False)
+        # The audit hook of a student's thread may send too.
+        self.lock = threading.RLock()
 
     def send(self, frame: bytes, deadline: float = math.inf) -> None:
         """Write a whole frame; `Gone` where the other end is closed, `TimeoutError` where it doesn't read."""
         view = memoryview(frame)
-        while view:
-            try:
-                view = view[self.channel.send(view) :]
-            except BlockingIOError:
-                self._wait(deadline, write=True)
-            except OSError as error:
-                raise Gone(str(error)) from None
+        with self.lock:
+            while view:
+                try:
+                    view = view[self.channel.send(view) :]
+                except BlockingIOError:
+                    self._wait(deadline, write=True)
+                except OSError as error:
+                    raise Gone(str(error)) from None
 
     def receive(self, deadline: float = math.inf) -> bytes:
         """Read a whole frame."""
@@ -277,7 +285,10 @@ class Link:
             raise TimeoutError("no answer in time")
         poll = select.poll()
         poll.register(self.channel, select.POLLOUT if write else select.POLLIN)
-        poll.poll(None if left == math.inf else 1000 * left + 1)
+        if self.guard:
+            poll.register(self.guard, 0)
+        if any(fd != self.channel.fileno() for fd, _ in poll.poll(None if left == math.inf else 1000 * left + 1)):
+            raise Abandoned
 
     def close(self) -> None:
         self.channel.close()
