@@ -1431,7 +1431,7 @@ _CHECKING = _family(
     "Gradient checking itself",
     (
         "forward-difference",
-        "gradient_checking",
+        "gradient_checking#one-side-or-both",
         "A one-sided difference has an error of the size of h: step to both sides and halve.",
         "Look at the two points where the function is evaluated.",
         "The slope is that of a chord to one side, so the curvature stays in as an error.",
@@ -1439,7 +1439,7 @@ _CHECKING = _family(
     ),
     (
         "step-too-small",
-        "gradient_checking",
+        "gradient_checking#how-small-a-step",
         "The step is so small that rounding eats the difference: take a larger h.",
         "Look at the size of the step, next to the size of x and of the loss.",
         "Two nearly equal numbers are subtracted, and few of their digits survive.",
@@ -1447,7 +1447,7 @@ _CHECKING = _family(
     ),
     (
         "step-too-large",
-        "gradient_checking",
+        "gradient_checking#how-small-a-step",
         "The step is so large that the curve bends within it: take a smaller h.",
         "Look at the size of the step, next to the size of x.",
         "The difference measures a chord: its error falls with h², and here h is still large.",
@@ -1455,7 +1455,7 @@ _CHECKING = _family(
     ),
     (
         "single-precision",
-        "gradient_checking",
+        "gradient_checking#how-small-a-step",
         "float32 keeps 7 digits, too few for a difference: do the check in float64.",
         "Look at the dtype of the parameters, and of everything the loss makes of them.",
         "The formula is right, and half of the digits are gone before the subtraction.",
@@ -1463,7 +1463,7 @@ _CHECKING = _family(
     ),
     (
         "perturbation-not-undone",
-        "gradient_checking",
+        "gradient_checking#every-entry-in-turn",
         "An entry that was nudged is not put back: restore it before the next one is nudged.",
         "Look at the array after the loop: it must be what it was before.",
         "Each nudge stays in, so that later entries are measured at another point.",
@@ -1471,7 +1471,7 @@ _CHECKING = _family(
     ),
     (
         "randomness-between-calls",
-        "gradient_checking",
+        "gradient_checking#questions-before-numbers",
         "Two calls at the same point differ: fix the random numbers, so that it is the same function each time.",
         "Look for anything random in the forward or the backward pass: dropout, shuffling, noise.",
         "A difference between two different functions is not a slope.",
@@ -1479,7 +1479,7 @@ _CHECKING = _family(
     ),
     (
         "zero-over-zero",
-        "gradient_checking",
+        "gradient_checking#compared-with-what",
         "Where both gradients are 0 the relative error is 0/0: say what it is to be in that case.",
         "Look at the denominator of the relative error.",
         "A gradient that is exactly 0 is right, and it gives nan here.",
@@ -1487,7 +1487,7 @@ _CHECKING = _family(
     ),
     (
         "ones-upstream",
-        "gradient_checking",
+        "gradient_checking#all-entries-at-once",
         "Ones hide mistakes: check with a random upstream gradient and in a random direction.",
         "Look at what the check chooses: the gradient that the backward pass is given, and the direction of the push.",
         "Ones make a wrong sum, a transpose or a missing factor cancel: they ask one question only.",
@@ -1503,19 +1503,59 @@ _CHECKING = _family(
     ),
     (
         "one-entry-only",
-        "gradient_checking",
-        "The check looks at too few entries: a mistake in any other entry passes.",
+        "gradient_checking#all-entries-at-once",
+        "Too few entries are looked at: a mistake in any other entry passes.",
         "Look at which entries of which parameters are compared.",
         "A gradient may be right in one place and wrong in the next, and each parameter has formulas of its own.",
         "Change the loop to run over all entries, or use random directions, which touch every entry.",
     ),
     (
         "absolute-tolerance",
-        "gradient_checking",
+        "gradient_checking#compared-with-what",
         "A fixed tolerance passes all that is small and refuses what is large: compare with the size of the gradients.",
         "Look at what the difference is compared with.",
         "Where the gradients are 1e-8, a wrong one is within 1e-6 of the right one.",
         "Change the comparison so that scaling the loss does not change its verdict.",
+    ),
+    (
+        "fixed-step",
+        "gradient_checking#how-small-a-step",
+        "One step for every function and every x: the best one grows with x and shrinks where the curve is wiggly.",
+        "Look at what the step depends on.",
+        "A step of 6e-6 is far below the rounding of an x of a million, and far beyond a curve as fine as 1e-6.",
+        "Measure the step in units of x, or better, of the length over which the slope changes.",
+    ),
+    (
+        "all-nudged-at-once",
+        "gradient_checking#every-entry-in-turn",
+        "All entries are nudged together, which gives the sum of their slopes: nudge one entry at a time.",
+        "Look at what h is added to: the whole array, or one entry of it.",
+        "Adding a number to an array adds it to every entry, so all slopes come out as the same number.",
+        "Change the line that adds h, so that an index stands on its left side.",
+    ),
+    (
+        "relative-per-entry",
+        "gradient_checking#compared-with-what",
+        "Each entry is divided by itself, so that rounding in the smallest decides: divide one norm by another.",
+        "Look at what stands in the denominator: a number for each entry, or one for the whole array.",
+        "An entry of 1e-12 beside others of 1 has no right digits in a finite difference, and needs none.",
+        "Change the line that divides: first the norm of the difference, then the norms it is compared with.",
+    ),
+    (
+        "lengths-compared",
+        "gradient_checking#compared-with-what",
+        "Two arrays can be equally long and point elsewhere: take the norm of their difference.",
+        "Look at what is subtracted: two arrays, or two norms.",
+        "A gradient with its sign turned or its entries in another order has the same norm.",
+        "Move the subtraction inside the norm.",
+    ),
+    (
+        "one-place-only",
+        "gradient_checking#kinks",
+        "Asked once, code can be right by chance: ask at a second place, and look whether both answers hold.",
+        "Count how often the check calls the gradient, and at how many places.",
+        "Numbers saved from the first call, or added to them at the second, are right the first time.",
+        "Put the comparison into a loop over two places, neither of them at a kink.",
     ),
 )
 
@@ -1667,7 +1707,7 @@ _NO_GRADIENT = _family(
     "Not a gradient at all",
     (
         "numerical-gradient-returned",
-        "gradient_checking",
+        "gradient_checking#what-a-check-costs",
         "These numbers come from finite differences: derive the formula and compute with that.",
         "Look at whether your function calls the loss.",
         "The answer agrees as far as a finite difference can, and costs a forward pass for every entry.",

@@ -272,17 +272,19 @@ class Exercise:
         *,
         case: Any,
         rtol: float = 1e-9,
+        output: str = "",
         weight: float = 1.0,
     ) -> None:
         """`function(*args)` equals `expected`, an array or number, or a dict of them.
 
         For a dict the function may return a dict too (other keys are ignored), or a tuple in the same order.
+        Otherwise `output` names the part, where several cases are to earn marks apart.
         """
         several = isinstance(expected, Mapping)
-        wanted = dict(expected) if several else {"": expected}
+        wanted = dict(expected) if several else {output: expected}
         parts = {name: self._part(function, name, weight) for name in wanted}
         answer = self._call(function, args)
-        got = answer.value if several else {"": answer.value}
+        got = answer.value if several else {output: answer.value}
         if isinstance(got, (tuple, list)) and len(got) == len(wanted):
             got = dict(zip(wanted, got, strict=True))
         self._remember(function, case, answer, got if isinstance(got, Mapping) else None)
@@ -292,7 +294,7 @@ class Exercise:
             message = f"{function}: expected a dict with {', '.join(wanted)}, got {type(got).__name__}."
             return self._fail(parts.values(), Finding("wrong-shape", "", message))
         for name, want in wanted.items():
-            finding = _compare(f"{function}: {name}" if name else function, got.get(name, None), want, rtol)
+            finding = _compare(f"{function}: {name}" if several else function, got.get(name, None), want, rtol)
             if finding:
                 self._fail([parts[name]], finding)
         return None
@@ -369,10 +371,13 @@ class Exercise:
     ) -> None:
         """`function(*args)`, a check of something else, says True or False rightly of each `{what: (args, truth)}`.
 
+        What should pass and what should not count half each, however many there are of either.
         A function that says the same of everything has checked nothing and earns nothing.  A known mistake is
         recognised by all its verdicts together.
         """
-        parts = {what: self._part(function, what, weight) for what in questions}
+        truths = [truth for _, truth in questions.values()]
+        shares = {truth: weight * len(truths) / (2 * truths.count(truth)) for truth in set(truths)}
+        parts = {what: self._part(function, what, shares[truth]) for what, (_, truth) in questions.items()}
         answers = {what: self._call(function, args) for what, (args, _) in questions.items()}
         said = {what: answer.value for what, answer in answers.items()}
         told = {what for what in questions if isinstance(said[what], (bool, np.bool_))}

@@ -179,6 +179,15 @@ def test_a_check_is_judged_by_its_verdicts(judge, points, said, capsys):
     assert earned == points and said in text
 
 
+def test_a_check_that_passes_the_one_right_case_earns_half(capsys):
+    checks = grading.Assignment("test", {"judge": lambda x: x > 0 or x == -5})
+    checks.load({"judge": 4.0}, {})
+    exercise = checks.exercise("judge")
+    exercise.verdicts("judge", {f"case {x}": ([x], x > 0) for x in (1, -1, -2, -3, -5)}, case=1)
+    earned, text = shown(exercise, capsys)
+    assert earned == 3.5 and "says True of case -5." in text
+
+
 def test_a_known_mistake_is_named_though_other_cases_ask_for_other_outputs(capsys):
     checks = grading.Assignment("test", {"f": lambda x: (x, -x)})
     wrong = {"far": grading.fingerprint(-9.0)}
