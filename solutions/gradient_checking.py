@@ -611,7 +611,8 @@ def checkups(seed):
         return float(np.sum((np.tanh(X @ W) - Y) ** 2) / len(X) + 0.01 * np.sum(W**2))
 
     def fit_grad(W, loss=1.0, slope=True, penalty=0.02):
-        A = np.tanh(X @ W)
+        Z = X @ W
+        A = np.tanh(Z)
         dZ = loss * 2 * (A - Y) / len(X) * (1 - A**2 if slope else 1.0)
         return X.T @ dZ + penalty * W
 
@@ -624,7 +625,7 @@ def checkups(seed):
         return grad
 
     waves, waves_grad = lambda x: float(np.sum(c * np.sin(x))), lambda x: c * np.cos(x)
-    tiny, tiny_grad = lambda x: 1e-9 * waves(x), lambda x: 1e-9 * c * np.cos(x)
+    tiny, tiny_grad = lambda x: 1e-9 * waves(x), lambda x: 1e-9 * waves_grad(x)
     flat, flat_grad = lambda x: 2.5, lambda x: np.zeros(x.shape)
     logs, logs_grad = lambda x: float(np.sum(x * np.log(x))), lambda x: np.log(x) + 1
     kinks, kinks_grad = lambda x: float(np.sum(c * np.maximum(x, 0))), lambda x: c * (x > 0)
@@ -635,14 +636,14 @@ def checkups(seed):
         return shared
 
     def adding_grad(x):
-        np.add(shared, c * np.cos(x), out=shared)
+        np.add(shared, waves_grad(x), out=shared)
         return shared
 
     def first_grad(x):
-        first.append(c * np.cos(x))
+        first.append(waves_grad(x))
         return first[0]
 
-    with_nan = lambda x: np.where(np.arange(7) == 3, np.nan, c * np.cos(x))
+    with_nan = lambda x: np.where(np.arange(7) == 3, np.nan, waves_grad(x))
     right = {
         "a right gradient, of a layer": (fit, fit_grad, W),
         "a right gradient, of a loss of about 1e-9": (tiny, tiny_grad, x),
@@ -662,9 +663,9 @@ def checkups(seed):
         "a wrong gradient: two rows exchanged": (fit, lambda W: fit_grad(W)[[1, 0, 2, 3]], W),
         "a wrong gradient: 0 in the last entry": (fit, but((3, 3), 0.0), W),
         "a wrong gradient: 0 in an entry of the second row": (fit, but((1, 2), 0.0), W),
-        "a wrong gradient: a row for a vector": (waves, lambda x: (c * np.cos(x))[None, :], x),
-        "a wrong gradient: a column for a vector": (waves, lambda x: (c * np.cos(x))[:, None], x),
-        "a wrong gradient: one number for all entries": (waves, lambda x: np.sum(c * np.cos(x)), x),
+        "a wrong gradient: a row for a vector": (waves, lambda x: waves_grad(x)[None, :], x),
+        "a wrong gradient: a column for a vector": (waves, lambda x: waves_grad(x)[:, None], x),
+        "a wrong gradient: one number for all entries": (waves, lambda x: np.sum(waves_grad(x)), x),
         "a wrong gradient: not a number in one entry": (waves, with_nan, x),
         "a wrong gradient: what it was at the first call": (waves, first_grad, x),
         "a wrong gradient: added to that of the call before": (waves, adding_grad, x),

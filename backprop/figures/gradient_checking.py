@@ -61,15 +61,15 @@ def draw_crossing(f, at, slope, steps, span, top):
 
     `f` maps an array to an array; `slope` is its slope at `at`; `span` and `top` are the limits of the upper axes.
     """
-    figure, ax = canvas(390, 400)
+    figure, ax = canvas(390, 350)
     left, right, high, floor = 24, 366, 16, 214
     x = lambda value: left + (right - left) * (value - span[0]) / (span[1] - span[0])
     y = lambda value: floor - (floor - high) * value / top
     w = np.linspace(*span, 401)
     ax.plot(x(w), y(f(w)), color=FORWARD, linewidth=2.5)
     ax.plot([left, right], [floor, floor], color=MUTED, linewidth=1)
-    label(ax, x(0), floor + 14, "kink", MUTED)
-    label(ax, x(at), floor + 14, "w", INK, mono=True)
+    label(ax, x(0) - 2, floor + 14, "kink", MUTED, align="right")
+    label(ax, x(at) - 3, floor + 14, "w", INK, mono=True, align="left")
     ax.plot([x(0)] * 2, [floor, floor + 5], color=MUTED, linewidth=1)
     ax.plot([x(at)] * 2, [floor, y(f(at))], color=MUTED, linewidth=1, linestyle=DOTTED)
     ax.plot([x(at)], [y(f(at))], "o", color=INK, markersize=6, zorder=6)
