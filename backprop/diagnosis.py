@@ -1026,6 +1026,30 @@ _BATCH_AND_BIAS = _family(
         "After the local gradient, reduce the axes that were added in front and those that had length 1.",
     ),
     (
+        "padding-counted",
+        "four_uses#an-average-over-what-is-there",
+        "What fills up a short row is no data: it gets no gradient, and the mean does not count it.",
+        "Look at how many frames, words or ratings are really there, and at what you divide by.",
+        "Places that hold nothing take part: in the number that the mean divides by, or with a gradient of their own.",
+        "Make a mask of what is there, set the gradient of the rest to 0, and divide by the sum of the mask.",
+    ),
+    (
+        "missing-as-zero",
+        "four_uses#back-through-a-product-of-two-tables",
+        "A value that is missing is no 0: leave it out of the sum.",
+        "Look at what becomes of the places where there is no value.",
+        "The missing ones pull towards 0, as if somebody had given it.",
+        "Set the error to 0 where there is no value, and not the value itself.",
+    ),
+    (
+        "mean-of-means",
+        "four_uses#an-average-over-what-is-there",
+        "A mean of means gives an entry of a short row more weight: add all up, and divide once by how many there are.",
+        "Look at how often you divide, and by what.",
+        "Each row is averaged by itself, and then the rows are; where they differ in length, that is another number.",
+        "Divide once, by the number of all that is there in the whole batch.",
+    ),
+    (
         "averaged-over-units",
         "activations_and_losses",
         "The loss is a mean over the examples only: divide by N, the number of rows, and not by the number of entries.",
@@ -1639,7 +1663,7 @@ _HARDER_LAYERS = _family(
     ),
     (
         "conv-kernel-not-flipped",
-        "harder_layers",
+        "four_uses#back-through-the-window",
         "Forward and backward slide the kernel in opposite directions: one of them needs it flipped.",
         "Look at the index of the kernel in the forward sum, and at its sign.",
         "The numbers are right and stand in reverse order along the kernel's axes.",
@@ -1671,7 +1695,7 @@ _HARDER_LAYERS = _family(
     ),
     (
         "embedding-overwrites-repeats",
-        "harder_layers",
+        "four_uses#back-through-a-lookup",
         "A word that occurs twice receives two gradients: add them up, row by row.",
         "Look at the rows of words that occur more than once in the batch.",
         "An indexed assignment, or += with repeated indices, writes each row only once.",
