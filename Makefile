@@ -5,6 +5,9 @@ READY := .venv/.ready
 MODULES := $(shell find backprop -name '*.py')
 PAGES := $(shell find book -type f -not -path '*/__pycache__/*')
 
+# Matrices are small here: a second thread costs more than it brings, and the cores are busy already.
+export OMP_NUM_THREADS := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help book exercises grade test check clean
 

@@ -22,22 +22,24 @@ text = model(
     B=lambda M, E: M @ E,
     L=lambda G, B: np.sum(G * B),
 )
-# Five recordings of up to eight frames, six labels.
+# Five recordings of up to seven frames, six labels.
 speech = model(
-    Z="NMC",
-    r=lambda rng, N, M: 1.0 * (np.arange(M) < rng.integers(3, M + 1, (N, 1))),
-    Y=lambda rng, N, M, C: np.eye(C)[rng.integers(0, C, (N, M))],
+    Z="NKC",
+    r=lambda rng, N, K: 1.0 * (np.arange(K) < rng.integers(3, K + 1, (N, 1))),
+    Y=lambda rng, N, K, C: np.eye(C)[rng.integers(0, C, (N, K))],
+    M=lambda r: np.sum(r),
     P=lambda Z: ops.softmax(Z),
-    L=lambda r, P, Y: -np.sum(r * np.sum(Y * np.log(P), axis=-1)) / np.sum(r),
+    L=lambda r, P, Y, M: -np.sum(r * np.sum(Y * np.log(P), axis=-1)) / M,
 )
 films = model(
     U="NH",
-    V="MH",
-    R="NM",
-    m=lambda rng, N, M: 1.0 * (rng.random((N, M)) < 0.5),
+    V="KH",
+    R="NK",
+    m=lambda rng, N, K: 1.0 * (rng.random((N, K)) < 0.5),
     lam="",
+    M=lambda m: np.sum(m),
     E=lambda m, U, V, R: m * (U @ V.T - R),
-    L=lambda E, m, lam, U, V: np.sum(E**2) / np.sum(m) + lam / 2 * (np.sum(U**2) + np.sum(V**2)),
+    L=lambda E, M, lam, U, V: np.sum(E**2) / M + lam / 2 * (np.sum(U**2) + np.sum(V**2)),
 )
 
 
@@ -63,16 +65,16 @@ def uses_bag(M, dB):
     return M.T @ dB
 
 
-@twin(speech, "dL/dZ", unread="M, the number of real frames, is the name of a size")
-def uses_frames(r, P, Y):
-    return r[:, :, None] / np.sum(r) * (P - Y)
+@twin(speech, "dL/dZ")
+def uses_frames(r, M, P, Y):
+    return r[:, :, None] / M * (P - Y)
 
 
-@twin(films, "dL/dU", unread="M, the number of ratings, is the name of a size")
-def uses_dU(m, E, V, lam, U):
-    return 2 / np.sum(m) * E @ V + lam * U
+@twin(films, "dL/dU")
+def uses_dU(M, E, V, lam, U):
+    return 2 / M * E @ V + lam * U
 
 
-@twin(films, "dL/dV", unread="M, the number of ratings, is the name of a size")
-def uses_dV(m, E, V, lam, U):
-    return 2 / np.sum(m) * E.T @ U + lam * V
+@twin(films, "dL/dV")
+def uses_dV(M, E, V, lam, U):
+    return 2 / M * E.T @ U + lam * V
