@@ -41,8 +41,7 @@ def convolve_backward(dZ, X, K):
     for s in range(len(K)):
         dX[:, s : s + places] += dZ @ K[s].T
         dK[s] = np.einsum("ntd,nth->dh", X[:, s : s + places], dZ)
-    db = np.sum(dZ, axis=(0, 1))
-    return dX, dK, db
+    return dX, dK, np.sum(dZ, axis=(0, 1))
     ### END SOLUTION
 
 

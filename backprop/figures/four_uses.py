@@ -8,7 +8,9 @@ r"""The figures of *Four uses*.
 """
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 from backprop.figures import (
     BACKWARD,
@@ -25,16 +27,38 @@ from backprop.figures import (
 )
 
 
+LEVELS = 8
+
+
 def _cells(ax, x, y, values, side, tall=None, role=INK):
-    """A heat map with its top left corner at (x, y): `values` from 0 (paper) to 1 (ink); NaN stays paper."""
+    """A heat map with its top left corner at (x, y): `values` from 0 (paper) to 1 (`role`); NaN stays paper.
+
+    Each level of tint is one path, and equal neighbours in a row are one rectangle: a page has to carry them all.
+    """
+    tall = tall or side
     rows, columns = values.shape
-    edges_x, edges_y = x + side * np.arange(columns + 1), y + (tall or side) * np.arange(rows + 1)
-    shown = np.ma.masked_invalid(values)
-    ax.pcolormesh(
-        edges_x, edges_y, np.ones_like(values), alpha=np.clip(shown.filled(0), 0, 1), color=role, linewidth=0,
-    )  # fmt: skip
-    frame = Rectangle((x, y), side * columns, (tall or side) * rows, fill=False, edgecolor=GRID, linewidth=1)
+    levels = np.round(LEVELS * np.clip(np.nan_to_num(values), 0, 1)).astype(int)
+    for level in range(1, LEVELS + 1):
+        rectangles = [
+            Path.unit_rectangle().transformed(
+                Affine2D().scale(side * (end - start), tall).translate(x + side * start, y + tall * r)
+            )
+            for r in range(rows)
+            for start, end, what in _runs(levels[r])
+            if what == level
+        ]
+        if rectangles:
+            shape = Path.make_compound_path(*rectangles)
+            ax.add_patch(PathPatch(shape, facecolor=role, alpha=level / LEVELS, linewidth=0))
+    frame = Rectangle((x, y), side * columns, tall * rows, fill=False, edgecolor=GRID, linewidth=1)
     ax.add_patch(frame)
+
+
+def _runs(labels):
+    """(start, end, label) of every run of equal labels."""
+    cuts = np.flatnonzero(np.diff(labels)) + 1
+    starts, ends = np.concatenate([[0], cuts]), np.concatenate([cuts, [len(labels)]])
+    return [(int(a), int(b), int(labels[a])) for a, b in zip(starts, ends, strict=True)]
 
 
 def draw_kernels(K, columns=4):
@@ -98,13 +122,6 @@ def draw_scores(words, scores):
     return figure
 
 
-def _runs(labels):
-    """(start, end, label) of every run of equal labels."""
-    cuts = np.flatnonzero(np.diff(labels)) + 1
-    starts, ends = np.concatenate([[0], cuts]), np.concatenate([cuts, [len(labels)]])
-    return [(int(a), int(b), int(labels[a])) for a, b in zip(starts, ends, strict=True)]
-
-
 def draw_spoken(spectrum, said, heard, silence, step, width=388):
     """A spectrogram (T, D), low tones below, and for each frame the digit that was said and that was heard.
 
@@ -140,11 +157,11 @@ def draw_spoken(spectrum, said, heard, silence, step, width=388):
     return figure
 
 
-def draw_matrices(panels, lowest, highest, width=388, columns=3, side=None):
-    """`panels` maps a title to a matrix; `lowest` is paper, `highest` ink, NaN is paper with no tint at all."""
+def draw_matrices(panels, lowest, highest, width=388, columns=3):
+    """`panels` maps a title to a matrix; `lowest` is a faint tint, `highest` a full one, NaN none at all."""
     rows_of, columns_of = next(iter(panels.values())).shape
     gap = 14
-    side = side or (width - gap * (columns + 1)) / columns / columns_of
+    side = (width - gap * (columns + 1)) / columns / columns_of
     tall = side * rows_of
     lines = -(-len(panels) // columns)
     figure, ax = canvas(width, lines * (tall + 24 + gap) + 4)
@@ -152,5 +169,5 @@ def draw_matrices(panels, lowest, highest, width=388, columns=3, side=None):
         x = gap + k % columns * (side * columns_of + gap)
         y = 26 + k // columns * (tall + 24 + gap)
         label(ax, x, y - 13, title, INK, align="left")
-        _cells(ax, x, y, 0.08 + 0.92 * (values - lowest) / (highest - lowest), side, role=FORWARD)
+        _cells(ax, x, y, 0.12 + 0.88 * (values - lowest) / (highest - lowest), side, role=FORWARD)
     return figure
