@@ -701,25 +701,26 @@ def frame_loss(Z, y):
 # ## Two tables that multiply
 #
 # `R` holds ratings, viewers by films, with NaN where there is none.
-# With `M` ratings given, the loss is
+# Viewer $i$ has a row $U_i$ of tastes and a habit $a_i$, film $j$ a row $V_j$ of traits and a fame $c_j$.
+# With `n` ratings given, the loss is
 #
-# $$L = \frac 1 M \sum_{(i, j)\ \text{given}} \bigl(U_i \cdot V_j - R_{ij}\bigr)^2 + \frac\lambda2 \sum_{ik} U_{ik}^2 + \frac\lambda2 \sum_{jk} V_{jk}^2$$
+# $$L = \frac 1 n \sum_{(i, j)\ \text{given}} \bigl(U_i \cdot V_j + a_i + c_j - R_{ij}\bigr)^2 + \frac\lambda2 \sum_{ik} U_{ik}^2 + \frac\lambda2 \sum_{jk} V_{jk}^2$$
 #
-# Write `factor_grads(U, V, R, lam)`, which returns `dU` and `dV`.
+# Write `factor_grads(U, V, a, c, R, lam)`, which returns `dU`, `dV`, `da` and `dc`.
 # A viewer or a film may have no rating at all.
 
 
 # %% solution="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    """U (N, K), V (M, K), R (N, M) with NaN where there is no rating, lam a number.
+def factor_grads(U, V, a, c, R, lam):
+    """U (N, K), V (M, K), a (N,), c (M,), R (N, M) with NaN where there is no rating, lam a number.
 
-    Returns the tuple (dU, dV), in the shapes of U and V.
+    Returns the tuple (dU, dV, da, dc), in the shapes of U, V, a, c.
     """
     ### BEGIN SOLUTION
     given = ~np.isnan(R)
-    E = np.where(given, U @ V.T - np.where(given, R, 0), 0)
-    slope = 2 * E / np.sum(given)
-    return slope @ V + lam * U, slope.T @ U + lam * V
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.where(given, guess - np.where(given, R, 0), 0) / np.sum(given)
+    return slope @ V + lam * U, slope.T @ U + lam * V, np.sum(slope, axis=1), np.sum(slope, axis=0)
     ### END SOLUTION
 
 
@@ -734,7 +735,8 @@ sizes = [(6, 8, 3, 0.5), (5, 5, 5, 0.6), (9, 7, 2, 0.3)]
 for seed in seeds:
     for size, (N, M, K, share) in enumerate(sizes):
         rng = np.random.default_rng([seed, size])
-        U, V = rng.normal(size=(N, K)), rng.normal(size=(M, K))
+        params = {"U": (N, K), "V": (M, K), "a": (N,), "c": (M,)}
+        params = {name: rng.normal(size=shape) for name, shape in params.items()}
         R = rng.normal(size=(N, M)) + 2
         R[rng.random(size=(N, M)) > share] = np.nan
         R[0, :3], R[:, 1], R[2] = 1.5, np.nan, np.nan
@@ -742,144 +744,206 @@ for seed in seeds:
         lam = 0.3
 
         def loss(p):
-            errors = np.sum(p["U"][i] * p["V"][j], axis=1) - R[i, j]
+            guesses = np.sum(p["U"][i] * p["V"][j], axis=1) + p["a"][i] + p["c"][j]
+            errors = guesses - R[i, j]
             penalty = np.sum(p["U"] * p["U"]) + np.sum(p["V"] * p["V"])
             return errors @ errors / len(errors) + lam / 2 * penalty
 
-        args = lambda p: (p["U"], p["V"], R.copy(), lam)
-        exercise.gradient("factor_grads", loss, {"U": U, "V": V}, args=args, case=10 * seed + size)
+        args = lambda p: (p["U"], p["V"], p["a"], p["c"], R.copy(), lam)
+        exercise.gradient("factor_grads", loss, params, args=args, case=10 * seed + size)
 exercise.score()
 
 
 # %% mistake="missing-as-zero" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    E = U @ V.T - np.nan_to_num(R)
-    slope = 2 * E / np.sum(~np.isnan(R))
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * (guess - np.nan_to_num(R)) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="missing-as-zero" of="matrix-factorisation" variant="all-cells"
-def factor_grads(U, V, R, lam):
-    slope = 2 * (U @ V.T - np.nan_to_num(R)) / R.size
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * (guess - np.nan_to_num(R)) / R.size
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="padding-counted" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    E = np.nan_to_num(U @ V.T - R)
-    slope = 2 * E / R.size
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / R.size
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="mean-of-means" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    given = ~np.isnan(R)
-    E = np.nan_to_num(U @ V.T - R)
-    counts = np.maximum(np.sum(given, axis=1, keepdims=True), 1)
-    slope = 2 * E / counts / len(R)
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    counts = np.maximum(np.sum(~np.isnan(R), axis=1, keepdims=True), 1)
+    slope = 2 * np.nan_to_num(guess - R) / counts / len(R)
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="not-finite" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
     given = ~np.isnan(R)
-    slope = 2 * (U @ V.T - R) * given / np.sum(given)
-    return slope @ V + lam * U, slope.T @ U + lam * V
+    slope = 2 * (guess - R) * given / np.sum(given)
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="missing-batch-mean" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(U @ V.T - R)
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R)
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="factor-two" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="sign" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(R - U @ V.T) / np.sum(~np.isnan(R))
-    return slope @ V + lam * U, slope.T @ U + lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(R - guess) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="sign" of="matrix-factorisation" variant="all"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(R - U @ V.T) / np.sum(~np.isnan(R))
-    return slope @ V - lam * U, slope.T @ U - lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(R - guess) / np.sum(~np.isnan(R))
+    return slope @ V - lam * U, slope.T @ U - lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="penalty-missing" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
-    return slope @ V, slope.T @ U
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V, slope.T @ U, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="penalty-factor-two" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
-    return slope @ V + 2 * lam * U, slope.T @ U + 2 * lam * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V + 2 * lam * U, slope.T @ U + 2 * lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="penalty-divided-by-batch" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    M = np.sum(~np.isnan(R))
-    slope = 2 * np.nan_to_num(U @ V.T - R) / M
-    return slope @ V + lam / M * U, slope.T @ U + lam / M * V
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    n = np.sum(~np.isnan(R))
+    slope = 2 * np.nan_to_num(guess - R) / n
+    return slope @ V + lam / n * U, slope.T @ U + lam / n * V, slope.sum(axis=1), slope.sum(axis=0)
+
+
+# %% mistake="penalty-on-bias" of="matrix-factorisation"
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    da, dc = slope.sum(axis=1) + lam * a, slope.sum(axis=0) + lam * c
+    return slope @ V + lam * U, slope.T @ U + lam * V, da, dc
+
+
+# %% mistake="bias-averaged" of="matrix-factorisation"
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.mean(axis=1), slope.mean(axis=0)
+
+
+# %% mistake="wrong-axis" of="matrix-factorisation"
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=0), slope.sum(axis=1)
+
+
+# %% mistake="keepdims-left" of="matrix-factorisation"
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1, keepdims=True), slope.sum(axis=0)
 
 
 # %% mistake="updated-weights-used" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
     dU = slope @ V + lam * U
-    return dU, slope.T @ (U - 0.1 * dU) + lam * V
+    U = U - 0.1 * dU
+    return dU, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="parameters-swapped" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    slope = 2 * np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
-    return slope.T @ U + lam * V, slope @ V + lam * U
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope.T @ U + lam * V, slope @ V + lam * U, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% mistake="target-forgotten" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
     given = ~np.isnan(R)
-    slope = 2 * (U @ V.T) * given / np.sum(given)
-    return slope @ V + lam * U, slope.T @ U + lam * V
+    slope = 2 * guess * given / np.sum(given)
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
+
+
+# %% mistake="forward-backward-disagree" of="matrix-factorisation"
+def factor_grads(U, V, a, c, R, lam):
+    slope = 2 * np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
 # %% accepted="rating-by-rating" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    dU, dV, M = lam * U, lam * V, 0
-    for i in range(len(R)):
-        for j in range(R.shape[1]):
-            M += not np.isnan(R[i, j])
+def factor_grads(U, V, a, c, R, lam):
+    dU, dV, da, dc = lam * U, lam * V, np.zeros(a.shape), np.zeros(c.shape)
+    n = sum(not np.isnan(r) for r in R.flat)
     for i in range(len(R)):
         for j in range(R.shape[1]):
             if not np.isnan(R[i, j]):
-                e = 2 / M * (U[i] @ V[j] - R[i, j])
-                dU[i] = dU[i] + e * V[j]
-                dV[j] = dV[j] + e * U[i]
-    return dU, dV
+                e = 2 / n * (U[i] @ V[j] + a[i] + c[j] - R[i, j])
+                dU[i], dV[j] = dU[i] + e * V[j], dV[j] + e * U[i]
+                da[i], dc[j] = da[i] + e, dc[j] + e
+    return dU, dV, da, dc
 
 
 # %% accepted="holes-to-nothing" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
-    E = np.nan_to_num(U @ V.T - R)
-    M = R.size - np.isnan(R).sum()
-    return {"dU": 2 / M * E @ V + lam * U, "dV": 2 / M * E.T @ U + lam * V}
+def factor_grads(U, V, a, c, R, lam):
+    E = np.nan_to_num(U @ V.T + np.add.outer(a, c) - R)
+    n = R.size - np.isnan(R).sum()
+    return {
+        "dU": 2 / n * E @ V + lam * U,
+        "dV": 2 / n * E.T @ U + lam * V,
+        "da": 2 / n * E @ np.ones(len(c)),
+        "dc": 2 / n * np.ones(len(a)) @ E,
+    }
 
 
 # %% accepted="a-list-of-ratings" of="matrix-factorisation"
-def factor_grads(U, V, R, lam):
+def factor_grads(U, V, a, c, R, lam):
     i, j = np.nonzero(~np.isnan(R))
-    e = 2 / len(i) * (np.sum(U[i] * V[j], axis=1) - R[i, j])
+    e = 2 / len(i) * (np.sum(U[i] * V[j], axis=1) + a[i] + c[j] - R[i, j])
     dU, dV = lam * U, lam * V
     np.add.at(dU, i, e[:, None] * V[j])
     np.add.at(dV, j, e[:, None] * U[i])
-    return dU, dV
+    return dU, dV, np.bincount(i, e, len(a)), np.bincount(j, e, len(c))
+
+
+# %% accepted="biases-as-columns" of="matrix-factorisation"
+def factor_grads(U, V, a, c, R, lam):
+    left = np.column_stack([U, a, np.ones(len(a))])
+    right = np.column_stack([V, np.ones(len(c)), c])
+    mask = np.isfinite(R)
+    E = 2 / mask.sum() * np.where(mask, left @ right.T - np.nan_to_num(R), 0.0)
+    d_left, d_right = E @ right, E.T @ left
+    K = U.shape[1]
+    return d_left[:, :K] + lam * U, d_right[:, :K] + lam * V, d_left[:, K], d_right[:, K + 1]
 
 
 # %% [markdown] marked="ninety-two-per-cent" points=2

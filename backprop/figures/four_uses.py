@@ -26,7 +26,6 @@ from backprop.figures import (
     text_width,
 )
 
-
 LEVELS = 8
 
 
