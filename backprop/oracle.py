@@ -245,7 +245,10 @@ def _compare(oracle, names, unit):
     if not abs(total - value) <= bound:
         if len(names) == 1:
             return {names[0]: "real"}
-        return {name: kind for name in names for kind in _compare(oracle, [name], unit).values()}
+        # Most likely f drops the imaginary part of some: their share is 0.  Else the halves are asked.
+        deaf = [name for name in names if parts[name] == 0]
+        first = deaf if 0 < len(deaf) < len(names) else names[: len(names) // 2]
+        return _compare(oracle, first, unit) | _compare(oracle, [n for n in names if n not in first], unit)
     seen = [name for name in names if abs(parts[name]) > 1e3 * bound]
     hidden = [name for name in names if name not in seen]
     if hidden and seen:
@@ -339,17 +342,26 @@ class Oracle:
 
     def real_slope(self, moves):
         """(value, bound, jump) along moves by Ridders; where the loss hardly changes, with larger steps too."""
-        moves = {name: move.astype(self.real[name].dtype) for name, move in moves.items()}
-        line = self._line(self.real, moves)
-        self.line = phi = functools.cache(lambda t: line(t) if t else self.centre)
-        if self.noise is None:
-            self.noise = self._noise()
+        self.start(moves)
+        phi = self.line
         found = ridders(phi, self.noise)
         for start in self._other_starts(moves):
             if found[1] <= VISIBLE * abs(found[0]):
                 break
             found = min(found, ridders(phi, self.noise, start), key=lambda item: item[1])
         return found
+
+    def changes(self):
+        """By how much f changes along the line, near and far; nan where it has no value there."""
+        return np.array([abs(self.line(t) - self.centre) for t in (-1.0, 1.0, -0.05, 0.05)], dtype=float)
+
+    def start(self, moves):
+        """Real differences along moves are about to be taken: `line` is f along them, `noise` its rounding."""
+        moves = {name: move.astype(self.real[name].dtype) for name, move in moves.items()}
+        line = self._line(self.real, moves)
+        self.line = functools.cache(lambda t: line(t) if t else self.centre)
+        if self.noise is None:
+            self.noise = self._noise()
 
     def _noise(self):
         """The noise of f here: measured, or in proportion what it is elsewhere, where the same was measured."""

@@ -37,9 +37,11 @@ def noise_level(phi, eps):
     """
     spacing = eps ** (2 / 3)
     while True:
-        values = np.array([phi(k * spacing) for k in range(1, 9)])
-        if np.count_nonzero(np.diff(values)) > 3 or spacing > 1e-5:
-            break
+        ends = {1: phi(spacing), 8: phi(8 * spacing)}
+        if spacing > 1e-5 or ends[1] != ends[8]:
+            values = np.array([ends[k] if k in ends else phi(k * spacing) for k in range(1, 9)])
+            if spacing > 1e-5 or np.count_nonzero(np.diff(values)) > 3:
+                break
         spacing *= 1000  # phi is a staircase, and these points are on one step
     if not np.isfinite(values).all():
         return 8 * eps * abs(phi(0.0))
@@ -82,7 +84,8 @@ def ridders(phi, noise, start=0.05, levels=16):
         if len(jumps) >= 3:
             jump, settled, doubt = _lasting_jump(jumps, 4 * rounding, 1e-4 * abs(value))
             unseen_jump = min(unseen_jump, doubt)
-            if settled and (bound <= 1e-9 * abs(value) or rounding > bound / 4):
+            open_to_doubt = bound + (0.0 if jump else unseen_jump / 2)
+            if settled and (max(bound, 1e-2 * open_to_doubt) <= 1e-9 * abs(value) or rounding > open_to_doubt / 4):
                 break
     return value, bound + (0.0 if jump else unseen_jump / 2), jump
 
