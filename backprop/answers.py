@@ -13,9 +13,10 @@ BESIDE = 1e-8  # how far to either side of a kink its two slopes are asked for, 
 
 @dataclass
 class Answer:
-    """What grad gave at one place, after looking at its structure."""
+    """What f and grad gave at one place, after looking at the structure."""
 
     place: dict
+    value: object = None
     result: object = None
     gradient: dict = field(default_factory=dict)
     usable: set = field(default_factory=set)
@@ -30,10 +31,10 @@ class Mutated(Exception):
 def ask(loss, grad, place):
     """Call f and grad at place and look at all that can be seen without numbers to compare with."""
     answer = Answer(place)
-    before = loss.value(place)
+    answer.value = loss.value(place)
     _call(loss, grad, answer)
     if not answer.findings:
-        _ask_again(loss, grad, answer, before)
+        _ask_again(loss, grad, answer)
     return answer
 
 
@@ -41,7 +42,8 @@ def ask_nearby(loss, grad, params, rng):
     """The same at another place, away from kinks, zeros and earlier answers; None if f has no value around here."""
     for size in (0.3, 1e-2, 1e-4):
         answer = Answer({name: _jitter(value, size, rng) for name, value in params.items()})
-        if np.isfinite(loss.probe(answer.place)):
+        answer.value = loss.probe(answer.place)
+        if np.isfinite(answer.value):
             _call(loss, grad, answer)
             return answer
     return None
@@ -137,9 +139,9 @@ def _read_array(name, value, param):
     return floats, None
 
 
-def _ask_again(loss, grad, answer, before):
+def _ask_again(loss, grad, answer):
     """The same question twice must have the same answer."""
-    after = loss.value(answer.place)
+    before, after = answer.value, loss.value(answer.place)
     if abs(after - before) > 1e-6 * max(abs(after), abs(before)):
         message = f"{loss.label} gives {before:.6g}, then {after:.6g} at the same parameters: fix its random seed."
         answer.findings.append(Finding("randomness-between-calls", "", message))

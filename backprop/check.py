@@ -53,6 +53,7 @@ BLUNT = 4  # how many directions to try where rounding is not far below the deri
 ESTIMATES = 10  # a bound that wide is an estimate itself: only a gap of more than so many of them is an error
 ROUNDED = 3000  # a bound of no more than so many times the noise of f is made by that noise: 4 noise/h, h > 0.001
 FEW = 3
+STILL = 5  # f does not move when its values differ by no more than so many times its noise
 TINY = np.finfo(float).tiny
 
 
@@ -240,7 +241,7 @@ def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, ca
     trust = find_trust(loss, answers[-1].place, method, cache)
     judges = []
     beside = functools.partial(ask_beside, loss, grad)
-    oracles = [Oracle(loss, answer.place, trust, rng) for answer in answers]
+    oracles = [Oracle(loss, answer.place, trust, rng, answer.value) for answer in answers]
     for oracle in oracles[:-1]:
         oracle.elsewhere = oracles[-1]
     for oracle, answer in zip(oracles, answers, strict=True):
@@ -403,7 +404,7 @@ class _Judge:
         if self.size[name] > 16 * self.eps[name] * self.total:
             return False
         self.oracle.start({name: self.oracle.random_move(name)})
-        return bool((self.oracle.changes() <= ESTIMATES * self.oracle.noise).all())
+        return bool((self.oracle.changes() <= STILL * self.oracle.noise).all())
 
     def _zero(self, moves, part, bound):
         """Is the gradient zero by its own account, and the bound small beside what this array does further on?"""

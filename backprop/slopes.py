@@ -36,13 +36,11 @@ def noise_level(phi, eps):
     k-th difference multiplies by (2k)!/(k!)^2.  The points lie on one side of 0, where a kink may be.
     """
     spacing = eps ** (2 / 3)
-    while True:
-        ends = {1: phi(spacing), 8: phi(8 * spacing)}
-        if spacing > 1e-5 or ends[1] != ends[8]:
-            values = np.array([ends[k] if k in ends else phi(k * spacing) for k in range(1, 9)])
-            if spacing > 1e-5 or np.count_nonzero(np.diff(values)) > 3:
-                break
-        spacing *= 1000  # phi is a staircase, and these points are on one step
+    near, far = phi(spacing), phi(8 * spacing)
+    while abs(far - near) <= 4 * np.spacing(abs(near)) and spacing < 1e-5:
+        spacing *= 1000  # phi is a staircase, and these points are on one step or two
+        near, far = phi(spacing), phi(8 * spacing)
+    values = np.array([near, *(phi(k * spacing) for k in range(2, 8)), far])
     if not np.isfinite(values).all():
         return 8 * eps * abs(phi(0.0))
     rounding = np.finfo(values.dtype).eps * np.abs(values).max() / 2

@@ -76,13 +76,32 @@ def test_what_is_drowned_in_rounding_is_undecided_and_never_wrong(seed):
     assert counts[True, "pass"] >= 50 and counts[False, "fail"] >= 300, counts
 
 
-@pytest.mark.skipif(not oracle.EXTENDED, reason="float64 cannot see so small a part of the loss")
 @pytest.mark.parametrize("size", [1e-12, 1e-13, 1e-14])
-def test_zeros_do_not_stand_for_a_small_gradient_whose_imaginary_part_is_dropped(size):
+@pytest.mark.parametrize("extended", [True, False])
+def test_zeros_do_not_stand_for_a_small_gradient_whose_imaginary_part_is_dropped(extended, size, monkeypatch):
+    monkeypatch.setattr(oracle, "EXTENDED", oracle.EXTENDED and extended)
     params = {"a": np.array([0.7, -1.1, 0.4]), "b": np.array([1.0, 2.0, -0.5])}
     f = lambda p: size * (np.real(p["a"]) ** 2).sum() + (p["b"] ** 2).sum()
-    assert check_gradient(f, lambda p: {"a": 0 * p["a"], "b": 2 * p["b"]}, params).verdict == "fail"
+    zeros = check_gradient(f, lambda p: {"a": 0 * p["a"], "b": 2 * p["b"]}, params)
+    assert zeros.verdict == "fail" if oracle.EXTENDED else not zeros.ok
     assert check_gradient(f, lambda p: {"a": 2 * size * p["a"], "b": 2 * p["b"]}, params).verdict != "fail"
+
+
+def test_an_array_on_which_nothing_depends_has_a_gradient_of_zeros(monkeypatch):
+    """A bias before batch normalisation moves the loss by its rounding alone, and a dead unit's only far away."""
+    monkeypatch.setattr(oracle, "EXTENDED", False)
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    params = {"b": np.array([0.3, -1.0, 2.0]), "dead": np.array([-9.0, -8.0]), "c": np.array([0.5])}
+
+    def f(p):
+        Z = X + p["b"]
+        Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+        return float((p["c"] * Z**3).sum() + 3 * (p["c"] ** 2).sum() + np.maximum(p["dead"], 0).sum())
+
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    grad = lambda p: {"b": np.zeros(3), "dead": np.zeros(2), "c": (Z**3).sum() + 6 * p["c"]}
+    assert check_gradient(f, grad, params).ok
+    assert not check_gradient(f, lambda p: grad(p) | {"dead": np.full(2, 1e-3)}, params).ok
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -451,8 +470,8 @@ def test_a_right_gradient_costs_a_few_forward_passes(width, opaque):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_a_right_gradient_costs_over_the_corpus(seed):
-    """Kinks included; the few exceptions are named in the benchmarks' README."""
-    dear, dear_at_first, seen = [], [], 0
+    """Kinks and losses drowned in rounding included."""
+    dear, seen = [], 0
     for case in corpus.cases(seed, per_variant=0):
         if not case.right:
             continue
@@ -462,10 +481,9 @@ def test_what_a_right_gradient_costs_over_the_corpus(seed):
         first = len(calls)
         assert check_gradient(f, case.grad, case.params, cache=cache).ok
         seen += 1
-        dear += [case.variant] * (len(calls) - first > 40 + 6 * len(case.params))
-        dear_at_first += [case.variant] * (first > 120)
-    assert len(dear) <= 0.03 * seen and len(dear_at_first) <= 0.02 * seen
-    assert set(dear + dear_at_first) <= {"far", "offset", "opaque", "dropped"}
+        if len(calls) - first > 40 + 6 * len(case.params) or first > 120:
+            dear.append(f"{case.name}: {first} the first time, then {len(calls) - first}")
+    assert seen >= 500 and not dear, f"seed {seed}: {dear}"
 
 
 def test_importing_costs_what_numpy_costs():
