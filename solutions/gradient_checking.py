@@ -26,6 +26,7 @@ checks = grading.Assignment("gradient_checking", globals())
 # One fixed number will not do: some of the `x` are large and some small, and one curve is a thousand times wigglier than its `x` lets you think.
 # Two ways lead there.
 # Either estimate what the formula for $h^\ast$ asks for, or try steps, each half the one before, and watch by how much the slope still changes from one to the next.
+# Beware of luck there: far too small a step may give the same wrong slope twice, so let the changes before and after be small as well.
 
 
 # %% solution="best-h"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from backprop.diagnosis import CATALOGUE
 from grader import notebooks
 
 BOOK = ROOT / "book"
@@ -202,6 +203,25 @@ def test_shapes_use_sizes_of_the_table():
     for row in rows:
         for shape in re.findall(r"\(([^)]*)\)", row["Shape"] if row["Shape"].startswith("`(") else ""):
             assert set(re.findall(r"\w+", shape)) <= names, row
+
+
+# The catalogue of mistakes ---------------------------------------------------------------------------------------
+
+
+def lost(links, site):
+    """The links of the catalogue, "page#section", that lead to no section of a page that is there."""
+    pages = {name.removeprefix("book/"): site / f"{name}.html" for name in in_toc()}
+    split = [link.partition("#") for link in links]
+    return [f"{p}#{a}" for p, _, a in split if a and p in pages and f'id="{a}"' not in pages[p].read_text()]
+
+
+def test_a_mistake_leads_to_the_section_that_explains_it(site):
+    links = {mistake.link for mistake in CATALOGUE.values()}
+    assert any("#" in link for link in links)
+    assert lost(links, site) == []
+    assert lost(["gradient_checking#kinks", "gradient_checking#no-such-section"], site) == [
+        "gradient_checking#no-such-section"
+    ]
 
 
 # Figures -----------------------------------------------------------------------------------------------------
