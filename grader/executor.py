@@ -31,6 +31,7 @@ from traitlets import Float, Unicode
 
 from grader import wire
 from grader.sandbox import Limits, command, environment, find
+from grader.suspicion import suspicions
 
 PRELOADED = ("torch", "matplotlib")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -91,7 +92,7 @@ class Executor:
         """
         start = time.monotonic()
         notebook, flags = mended(notebook, source)
-        steps = plan(notebook)
+        steps = plan(notebook, source)
         with self._lock:
             reply = self._ask(steps)
         for step, done in zip(steps, reply["cells"], strict=False):
@@ -99,6 +100,10 @@ class Executor:
             cell.outputs = [nbformat.from_dict(output) for output in done["outputs"]]
             cell.execution_count = done["count"]
         flags += [Flag(*flag) for flag in reply["flags"]]
+        for step in steps:
+            if step["side"] == "student":
+                flags += [Flag("suspicious", text, step["id"]) for text in suspicions(step["source"])]
+                flags += [Flag("suspicious", f"redefines {name}", step["id"]) for name in step["redefined"]]
         return Executed(notebook, flags, reply["mistakes"], time.monotonic() - start, reply["status"])
 
     def _ask(self, steps: list[dict]) -> dict:
@@ -272,17 +277,22 @@ def from_gradebook(gradebook: Gradebook, assignment: str, notebook: str, order: 
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
 
 
-def plan(notebook: NotebookNode) -> list[dict]:
-    """The steps that run a notebook: whose side each code cell is for, and the names that answers give."""
+def plan(notebook: NotebookNode, source: NotebookNode | None) -> list[dict]:
+    """The steps that run a notebook: whose side each code cell is for, and the names that answers give.
+
+    Those names are the ones that the instructor's answers define.  Where only the submission is known they are the
+    student's, but for what given cells define: redefining that changes nothing on our side.
+    """
     sides = {"tests": "trusted", "given": "both"}
-    names: dict[str, None] = {}
+    cells = (source or notebook).cells
+    given = {name for cell in cells if role(cell) == "given" for name in defined(cell)}
+    names = {name for cell in cells if role(cell) == "solution" for name in defined(cell)}
+    names -= set() if source else given
     steps = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
         kind = role(cell)
-        if kind == "solution":
-            names.update(dict.fromkeys(re.findall(r"^(?:async )?(?:def|class) +(\w+)", cell.source, re.MULTILINE)))
         identity = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id") or f"cell-{index}"
         steps.append(
             {
@@ -290,10 +300,18 @@ def plan(notebook: NotebookNode) -> list[dict]:
                 "side": sides.get(kind, "student"),
                 "source": cell.source,
                 "id": identity,
-                "names": list(names),
+                "names": sorted(names),
+                "redefined": sorted(given & defined(cell)) if kind not in sides else [],
             }
         )
     return steps
+
+
+def defined(cell: NotebookNode) -> set[str]:
+    """The functions, classes and variables that a code cell defines at its top level."""
+    if cell.cell_type != "code":
+        return set()
+    return set(re.findall(r"^(?:(?:async )?def +|class +|(?=\w+ *=[^=]))(\w+)", cell.source, re.MULTILINE))
 
 
 # As a step of nbgrader ----------------------------------------------------------------------------------------

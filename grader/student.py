@@ -13,6 +13,7 @@ import io
 import json
 import linecache
 import os
+import re
 import select
 import signal
 import socket
@@ -61,6 +62,8 @@ class Outputs:
 
     def rich(self, kind: str, data: dict, **more) -> None:
         data = {mime: data[mime] for mime in SHOWN if isinstance(data.get(mime), str)}
+        # So that a thousand small ones count too.
+        self.left -= 100
         if sum(map(len, data.values())) > self.left:
             data = {"text/plain": self._fit(data.get("text/plain", ""))}
         else:
@@ -74,8 +77,7 @@ class Outputs:
 
     def done(self) -> list[dict]:
         if self.left <= 0:
-            self.stream_end = {"output_type": "stream", "name": "stdout", "text": ["\n... the rest is left out\n"]}
-            self.list.append(self.stream_end)
+            self.list.append({"output_type": "stream", "name": "stdout", "text": ["\n... the rest is left out\n"]})
         return [{**o, "text": "".join(o["text"])} if o["output_type"] == "stream" else o for o in self.list]
 
     def _fit(self, text: str) -> str:
@@ -167,11 +169,26 @@ def compiled(source: str):
     return compile(source, file, "exec")
 
 
+# What an honest notebook never does, in the interpreter's words; the sandbox stops it, and the instructor is told.
+TRIED = re.compile(
+    r"socket\..*|subprocess\.Popen|os\.(system|exec|posix_spawn|spawn|fork|forkpty|kill|killpg|symlink|link|chmod|chown|"
+    r"truncate|mkfifo)|pty\.spawn|ctypes\.(dlopen|string_at|memoryview_at|.*address.*)|gc\.get_.*|"
+    r"sys\.(settrace|setprofile|addaudithook|_current_frames|unraisablehook)|mmap\.__new__|pickle\.find_class|"
+    r"code\.__new__|signal\.pthread_kill|resource\.setrlimit|urllib\.Request|shutil\..*|sqlite3\.connect|fcntl\..*"
+)
+FILES = ("open", "os.listdir", "os.scandir", "os.chdir", "os.mkdir", "os.remove", "os.rename", "glob.glob")
+OURS = (sys.prefix, sys.base_prefix, "/usr/lib", "/tmp", "/dev/null", "/dev/urandom", "/etc/localtime", "<")
+# The lines of a traceback are read from there.
+OURS += (os.path.dirname(__file__), os.path.dirname(grading.__file__))
+
+
 class Runner:
     """Serves the trusted side over a link until that closes."""
 
     def __init__(self, link: wire.Link, shell: Shell, output: int):
         self.link, self.shell, self.output = link, shell, output
+        self.busy = False
+        self.told: set[str] = set()
         self.names = shell.user_ns
         self.given: dict = {}
 
@@ -183,20 +200,49 @@ class Runner:
         return wire.unpack(self.link.receive(), self.function)
 
     def answer(self, message: list) -> None:
-        what, *rest = message
+        serial, what, *rest = message
         # An interruption belongs to what it stops, and to nothing after it.
         try:
             reply = {"cell": self.cell, "given": self.given_cell, "names": self.look, "call": self.call}[what](*rest)
         except KeyboardInterrupt:
             reply = self.raised(KeyboardInterrupt("interrupted"), "")
-        self.send(reply)
+        self.link.send(wire.pack([serial, *reply]))
 
-    def send(self, reply) -> None:
+    def interrupt(self, *_) -> None:
+        """An interruption stops what the student has written, and never a frame half sent."""
+        if self.busy:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def theirs(self, busy: bool = True):
+        """While the student's code runs; or, within it, ours."""
+        before, self.busy = self.busy, busy
         try:
-            frame = wire.pack(reply)
-        except wire.Refused as error:
-            frame = wire.pack(self.raised(error, ""))
-        self.link.send(frame)
+            yield
+        finally:
+            self.busy = before
+
+    def audit(self, event: str, args: tuple) -> None:
+        """Tell the instructor of what a notebook tries that has no place in it."""
+        if not self.busy:
+            return
+        if event in FILES:
+            path = os.fsdecode(args[0]) if args and isinstance(args[0], (str, bytes, os.PathLike)) else ""
+            if not path or (path.startswith(OURS) or not path.startswith("/")) and ".." not in path:
+                return
+            text = f"{event} {path}"
+        elif TRIED.fullmatch(event):
+            text = f"{event} {' '.join(str(a) for a in args if isinstance(a, (str, int, bytes)))[:100]}"
+        else:
+            return
+        self.tell("tried", text)
+
+    def tell(self, kind: str, text: str) -> None:
+        """Tell the instructor something, once."""
+        if text not in self.told and len(self.told) < 20:
+            self.told.add(text)
+            with self.theirs(False):
+                self.link.send(wire.pack(["flag", kind, text]))
 
     # What is asked -------------------------------------------------------------------------------------------
 
@@ -210,9 +256,12 @@ class Runner:
         out, err = Stream("stdout", outputs), Stream("stderr", outputs)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                run()
+                with self.theirs():
+                    run()
             except BaseException as error:
                 outputs.error(type(error).__name__, str(error), [f"{type(error).__name__}: {error}"])
+        if outputs.left <= 0:
+            self.tell("output", f"more than {self.output:,} characters of output")
         return ["outputs", outputs.done(), self.shell.execution_count - 1]
 
     def given_cell(self, source: str) -> list:
@@ -233,7 +282,7 @@ class Runner:
         for name in names:
             if name in self.names:
                 value = self.names[name]
-                found[name] = ("function", None) if callable(value) else ("value", value)
+                found[name] = ("function", None) if callable(value) else ("value", handed_over(value))
         return ["names", found]
 
     def call(self, name: str, args: list, named: dict, state: dict, watch: list[str]) -> list:
@@ -245,9 +294,14 @@ class Runner:
                 warnings.simplefilter("always")
                 quiet = io.StringIO()
                 with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
-                    reply = ["returned", self.names[name](*args, **named)]
+                    with self.theirs():
+                        value = self.names[name](*args, **named)
             # A value that doesn't fit is the function's fault, and no reason to lose what it warned of.
-            wire.pack(reply[1])
+            wire.pack(value)
+            reply = ["returned", value]
+        except wire.Refused as error:
+            self.tell("tried", f"{name} returned {error}")
+            reply = ["raised", self.described(error, name)]
         except BaseException as error:
             reply = ["raised", self.described(error, name)]
         after = self.written(args)
@@ -285,14 +339,17 @@ class Runner:
             return self.given[number]
 
         def given_function(*args, **named):
-            self.link.send(wire.pack(["back", number, list(args), named]))
-            while True:
-                message = self.receive()
-                if message[0] == "result":
-                    return message[1]
-                if message[0] == "error":
-                    raise remote(*message[1:])
-                self.answer(message)
+            frame = wire.pack(["back", number, list(args), named])
+            with self.theirs(False):
+                self.link.send(frame)
+                while True:
+                    message = self.receive()
+                    if message[0] == "result":
+                        return message[1]
+                    if message[0] == "error":
+                        break
+                    self.answer(message)
+            raise remote(*message[1:])
 
         return self.given.setdefault(number, given_function)
 
@@ -328,6 +385,15 @@ def remote(kind: str, kinds: list[str], text: str, origin: int) -> Exception:
         error = type(kind, (Exception,), {})(text)
     error.origin = origin
     return error
+
+
+def handed_over(value):
+    """A value that fits on the wire, or nothing."""
+    try:
+        wire.pack(value)
+    except wire.Refused:
+        return None
+    return value
 
 
 class Warm:
@@ -435,7 +501,10 @@ def shut_in(wanted: dict, base: int, channel: int, then: Callable[[], None]) -> 
 def run(shell: Shell, channel: socket.socket, wanted: dict) -> None:
     """Serve the trusted side until it closes the channel."""
     with contextlib.suppress(wire.Gone):
-        Runner(wire.Link(channel), shell, wanted["limits"]["output"]).serve()
+        runner = Runner(wire.Link(channel), shell, wanted["limits"]["output"])
+        signal.signal(signal.SIGINT, runner.interrupt)
+        sys.addaudithook(runner.audit)
+        runner.serve()
     os._exit(0)
 
 

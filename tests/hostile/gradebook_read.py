@@ -1,0 +1,2 @@
+# The gradebook is read.
+print(open("COURSE/gradebook.db").read())

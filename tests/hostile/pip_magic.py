@@ -1,0 +1,5 @@
+# Packages are installed.
+%pip install --quiet LEFT
+import os
+
+os.system("touch LEFT")
