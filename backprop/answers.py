@@ -41,7 +41,7 @@ def ask(loss, grad, place):
 def ask_nearby(loss, grad, params, rng):
     """The same at another place, away from kinks, zeros and earlier answers; None if f has no value around here."""
     for size in (0.3, 1e-2, 1e-4):
-        answer = Answer({name: _jitter(value, size, rng) for name, value in params.items()})
+        answer = Answer({name: jitter(value, size, rng) for name, value in params.items()})
         answer.value = loss.probe(answer.place)
         if np.isfinite(answer.value):
             _call(loss, grad, answer)
@@ -190,7 +190,7 @@ def _spread(ours, other, eps):
     return np.fmin(np.fmax(spread, 4 * typical * size), most)
 
 
-def _jitter(value, size, rng):
+def jitter(value, size, rng):
     step = random_direction(value.shape, rng)
     step *= size
     step *= natural(value)

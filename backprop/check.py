@@ -24,7 +24,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from backprop.answers import Mutated, ask, ask_beside, ask_nearby, copied, identical, own_noise
+from backprop.answers import Answer, Mutated, ask, ask_beside, ask_nearby, copied, identical, jitter, own_noise
 from backprop.oracle import (
     VISIBLE,
     WIDE,
@@ -152,7 +152,7 @@ def directional_derivative(f, params, direction, method="auto"):
 # ---------------------------------------------------------------- the verdict
 
 
-def _report(judges, answers):
+def _report(judges):
     """The report at the place where something is wrong, or at the first one."""
     last = judges[-1]
     judge = last if last.wrong_names() or last.answer.findings else judges[0]
@@ -161,7 +161,7 @@ def _report(judges, answers):
     undecided = {name: found for each in judges for name, found in each.doubtful.items()}
     undecided |= {name: found for name, found in last.wide.items() if all(name in each.wide for each in judges)}
     doubts = [_undecided_finding(name, *found) for name, found in undecided.items()]
-    if judge is not judges[0] and not answer.findings and _stale(answers):
+    if judge is not judges[0] and not answer.findings and _stale(judges[0], judge):
         findings = [_stale_finding(name) for name in judge.wrong_names()] + findings
     verdict = "fail" if findings else "inconclusive" if undecided else "pass"
     return Report(
@@ -182,8 +182,19 @@ def _everywhere(found, unknown, place):
     return {n: found[n] if n in found else np.broadcast_to(unknown, value.shape) for n, value in place.items()}
 
 
-def _stale(answers):
-    return all(identical(array, answers[0].gradient[name]) for name, array in answers[1].gradient.items())
+def _stale(first, second):
+    """Is what is wrong at the second place the answer of the first one, where it is right, but not around it?
+
+    Around it, since a gradient may be the same everywhere: that of a piecewise linear loss is so on every piece.
+    """
+    same = all(identical(array, second.answer.gradient[name]) for name, array in first.answer.gradient.items())
+    if not same or not all(first.claim[name].any() for name in second.wrong_names()):
+        return False
+    oracle = first.oracle
+    place = {name: jitter(value, 1e-3, oracle.rng) for name, value in first.answer.place.items()}
+    answer = Answer(place, gradient=first.answer.gradient, usable=first.answer.usable)
+    around = Oracle(oracle.loss, place, oracle.trust, oracle.rng)
+    return bool(_Judge(around, answer, min(first.rtol.values()), first.own_noise, first.beside).screen(1))
 
 
 def _stale_finding(name):
@@ -250,8 +261,9 @@ def _compare_everywhere(loss, grad, params, rtol, method, mode, points, seed, ca
         judges[-1].judge(mode, directions=1 if len(answers) > 1 else 2)
         if judges[-1].wrong_names():
             break
+    report = _report(judges)
     loss.value(params)
-    return _report(judges, answers)
+    return report
 
 
 class _Judge:
@@ -271,7 +283,6 @@ class _Judge:
         self.numeric, self.bound, self.jump, self.wrong = {}, {}, {}, {}  # by name, once entries are computed
         self.chance = {}  # by name: how likely it is that an error hid from all directions, and how many they were
         self.drowned = False
-        self.differenced = set()  # arrays with entries from real differences, whose bounds hold their rounding
         self.wide, self.doubtful = {}, {}  # by name (value, bound): agrees, but the bound is wide; disagrees
 
     def wrong_names(self):
@@ -453,7 +464,7 @@ class _Judge:
         kind = self.oracle.trust.kinds[name]
         if wrong.any() and kind != "real":
             wrong = self._second_opinion(name, wrong)
-        near = wrong & self._only_estimated(name) if name in self.differenced else np.zeros_like(wrong)
+        near = wrong & self._only_estimated(name) if name in self.oracle.differenced else np.zeros_like(wrong)
         self.wrong[name] = wrong & ~near
         if self.wrong[name].any() or (self.jump[name].any() and not near.any()):
             self.doubtful.pop(name, None)
@@ -463,14 +474,14 @@ class _Judge:
 
     def _fill(self, name, indices, kind=None):
         indices = np.asarray(indices, dtype=int)
-        found = self.oracle.entries_and_jumps(name, indices, kind or self.oracle.trust.kinds[name])
+        kind = kind or self.oracle.trust.kinds[name]
+        unit = norm(self.claim[name]) / math.sqrt(self.claim[name].size) if name in self.claim else 0.0
+        found = self.oracle.entries_and_jumps(name, indices, kind, unit)
         tables = (self.numeric, np.nan), (self.bound, np.inf), (self.jump, 0.0)
         for (arrays, unknown), values in zip(tables, found, strict=True):
             if name not in arrays:
                 arrays[name] = np.full(self.answer.place[name].shape, unknown)
             arrays[name].flat[indices] = values
-        if (kind or self.oracle.trust.kinds[name]) == "real":
-            self.differenced.add(name)
 
     def _off(self, name):
         with np.errstate(invalid="ignore"):

@@ -272,6 +272,7 @@ class Oracle:
         self.noise = None
         self.elsewhere = None  # an oracle of the same f at a place that is no kink but by chance
         self.complex_noise = {}
+        self.differenced = set()  # arrays with entries from real differences, whose bounds hold their rounding
         self.line = None  # the last line along which real differences were taken; it remembers its values
 
     @functools.cached_property
@@ -322,9 +323,11 @@ class Oracle:
         values, bounds, _ = self.entries_and_jumps(name, indices, self.trust.kinds[name])
         return values, bounds
 
-    def entries_and_jumps(self, name, indices, kind):
+    def entries_and_jumps(self, name, indices, kind, unit=0.0):
+        """(values, bounds, jumps) of these entries; unit: the size of such an entry, where it is known."""
         indices = list(indices)
         found = np.zeros((3, len(indices)))
+        self.differenced |= {name} if kind == "real" else set()
         for k, index in enumerate(indices):
             move = np.zeros(self.double[name].shape)
             move.flat[index] = 1.0
@@ -334,7 +337,11 @@ class Oracle:
             else:
                 found[0, k] = self.complex_slope({name: move})
         if kind != "real" and indices:
-            found[1] = 8 * machine_eps(self.double[name]) * np.abs(found[0]) + self._entry_rounding(name)
+            rounding = self._entry_rounding(name)
+            if rounding > WIDE * max(unit, np.abs(found[0]).max()):
+                # An ulp to one side the slope is another one: it is not rounding but a kink, on which both sides count.
+                return self.entries_and_jumps(name, indices, "real")
+            found[1] = 8 * machine_eps(self.double[name]) * np.abs(found[0]) + rounding
         return found
 
     def complex_slope(self, moves):

@@ -424,6 +424,32 @@ def test_a_slope_outside_a_kink_is_wrong_even_at_one_point():
     assert report.findings[0].id == "at-a-kink" and report.wrong["x"].tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize("opaque", [True, False])
+def test_a_gradient_that_is_the_same_everywhere_is_not_stale(opaque):
+    """Piecewise linear losses: wrong at a kink already, right at the first place alone, or zero there by symmetry."""
+    u = np.array([1.5, -0.7, 0.9])
+    loss = {
+        "clip": lambda p: (u * np.where(p["x"] > 1, 1, np.where(p["x"] < -1, -1, p["x"]))).sum(),
+        "relu": lambda p: (u * np.where(p["x"] > 1, p["x"] - 1, 0)).sum(),
+        "square": lambda p: (p["x"] ** 2).sum(),
+    }
+    cases = [
+        ("clip", lambda p: {"x": u * (abs(p["x"]) < 1) / 5}, [1.0, 0.2, -0.3]),
+        ("relu", lambda p: {"x": u}, [1.02, 1.1, 1.05]),
+        ("square", lambda p: {"x": 0 * p["x"]}, [0.0, 0.0, 0.0]),
+    ]
+    for kind, grad, x in cases:
+        f = (lambda p, f=loss[kind]: float(f(p))) if opaque else loss[kind]
+        for seed in range(5):
+            report = check_gradient(f, grad, {"x": np.array(x)}, seed=seed)
+            assert not report.ok, (kind, seed)
+            assert "stale-cache" not in {finding.id for finding in report.findings}, (kind, seed)
+    old = []
+    stale = lambda p: {"x": old[0] if old else old.append(2 * p["x"]) or old[0]}
+    report = check_gradient(lambda p: float(loss["square"](p)), stale, {"x": u})
+    assert report.findings[0].id == "stale-cache"
+
+
 def test_what_cannot_be_seen_is_called_undecided(monkeypatch):
     monkeypatch.setattr(oracle, "EXTENDED", False)
     f = lambda p: float(1e-7 * (p["x"] ** 2).sum() + 1e6)
