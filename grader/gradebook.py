@@ -5,11 +5,10 @@ the gradebook with all its marks or it is graded again.  The tables are nbgrader
 formgrader work on what is written here; manual marks, extra credit and comments are never touched.
 """
 
+import contextlib
 import datetime
 import json
 import logging
-import os
-import sys
 import time
 import types
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from nbgrader import api
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from sqlalchemy.exc import DBAPIError
@@ -80,16 +80,13 @@ class Gradebook:
     """The gradebook at `url`, opened once.  `config` is nbgrader's, for the late penalty that a course sets."""
 
     def __init__(self, url: str, course: str, config: Any = None):
-        # nbgrader calls alembic by name when it makes a new gradebook.
-        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         self.url = url
         self._config = config
         self._lock = None
         try:
+            self._create()
             self._book = api.Gradebook(url, course)
             self.engine = self._book.engine
-            OURS.create_all(self.engine)
-            self._stamp()
         except (DBAPIError, sa.exc.ArgumentError, ImportError) as error:
             raise GradebookError(f"the gradebook {_public(url)} can't be opened: {_short(error)}") from error
         self._late = AssignLatePenalties(config=config)
@@ -99,7 +96,9 @@ class Gradebook:
 
     def close(self) -> None:
         if self._lock is not None:
-            self._lock.close()
+            # Gone, where the server was away for a while.
+            with contextlib.suppress(DBAPIError):
+                self._lock.close()
         self._book.close()
 
     def __enter__(self) -> "Gradebook":
@@ -108,13 +107,24 @@ class Gradebook:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _stamp(self) -> None:
-        """Where nbgrader was stopped while it made the tables, it left out the version that `nbgrader db` needs."""
-        with self.engine.begin() as connection:
-            connection.execute(sa.text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
-            if not connection.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar():
-                version = sa.text("INSERT INTO alembic_version (version_num) VALUES (:version)")
-                connection.execute(version, {"version": api.get_alembic_version()})
+    def _create(self) -> None:
+        """Make the tables that are missing, and enter the version that `nbgrader db upgrade` asks for.
+
+        nbgrader would do so, by a second program and in steps between which it must not be killed.
+        """
+        engine = sa.create_engine(self.url)
+        try:
+            api.Base.metadata.create_all(engine)
+            OURS.create_all(engine)
+            with engine.begin() as connection:
+                table = "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"
+                connection.execute(sa.text(table))
+                if not connection.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar():
+                    migrations = ScriptDirectory(str(Path(api.__file__).parent / "alembic"))
+                    version = sa.text("INSERT INTO alembic_version (version_num) VALUES (:version)")
+                    connection.execute(version, {"version": migrations.get_current_head()})
+        finally:
+            engine.dispose()
 
     def lock(self) -> None:
         """Hold the gradebook against a second grader on another machine; PostgreSQL lets go when we end."""
@@ -137,6 +147,10 @@ class Gradebook:
                     raise GradebookError(message) from error
                 time.sleep(wait)
         raise AssertionError("unreachable")
+
+    def read(self, query: sa.Executable) -> list:
+        """The rows of a query."""
+        return self.transaction(lambda connection: connection.execute(query).all())
 
     # The assignment ------------------------------------------------------------------------------------------
 
@@ -167,19 +181,18 @@ class Gradebook:
         """Whether the gradebook has this assignment, cell by cell."""
         found: dict[str, dict] = {}
         points: dict[str, dict] = {}
-        with self.engine.connect() as connection:
-            of = sa.join(NOTEBOOK, ASSIGNMENT, NOTEBOOK.c.assignment_id == ASSIGNMENT.c.id)
-            kernels = sa.select(NOTEBOOK.c.name, NOTEBOOK.c.kernelspec).select_from(of)
-            for name, kernel in connection.execute(kernels.where(ASSIGNMENT.c.name == assignment.name)):
-                found[name] = {"": json.loads(kernel or "{}")}
-                points[name] = {}
-            cells = of.join(SOURCE_CELL, SOURCE_CELL.c.notebook_id == NOTEBOOK.c.id)
-            columns = (SOURCE_CELL.c.name, SOURCE_CELL.c.cell_type, SOURCE_CELL.c.locked, SOURCE_CELL.c.source)
-            query = sa.select(NOTEBOOK.c.name, *columns).select_from(cells)
-            for notebook, cell, *rest in connection.execute(query.where(ASSIGNMENT.c.name == assignment.name)):
-                found[notebook][cell] = tuple(rest)
-            for notebook, cell, most in connection.execute(_points(assignment.name)):
-                points[notebook][cell] = most
+        of = sa.join(NOTEBOOK, ASSIGNMENT, NOTEBOOK.c.assignment_id == ASSIGNMENT.c.id)
+        kernels = sa.select(NOTEBOOK.c.name, NOTEBOOK.c.kernelspec).select_from(of)
+        for name, kernel in self.read(kernels.where(ASSIGNMENT.c.name == assignment.name)):
+            found[name] = {"": json.loads(kernel or "{}")}
+            points[name] = {}
+        cells = of.join(SOURCE_CELL, SOURCE_CELL.c.notebook_id == NOTEBOOK.c.id)
+        columns = (SOURCE_CELL.c.name, SOURCE_CELL.c.cell_type, SOURCE_CELL.c.locked, SOURCE_CELL.c.source)
+        query = sa.select(NOTEBOOK.c.name, *columns).select_from(cells)
+        for notebook, cell, *rest in self.read(query.where(ASSIGNMENT.c.name == assignment.name)):
+            found[notebook][cell] = tuple(rest)
+        for notebook, cell, most in self.read(_points(assignment.name)):
+            points[notebook][cell] = most
         wanted, most = {}, {}
         for name, master in assignment.notebooks.items():
             wanted[name] = {"": dict(master.kernelspec)}
@@ -195,11 +208,10 @@ class Gradebook:
 
     def journal(self, assignment: str) -> dict[str, Entry]:
         """What is graded, by student."""
-        query = sa.select(JOURNAL).where(JOURNAL.c.assignment == assignment)
-        with self.engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
+        query = sa.select(JOURNAL.c.student, JOURNAL.c.digest, JOURNAL.c.detail, JOURNAL.c.pages)
+        rows = self.read(query.where(JOURNAL.c.assignment == assignment))
         return {
-            row["student"]: Entry(row["digest"], json.loads(row["detail"]), json.loads(row["pages"])) for row in rows
+            student: Entry(digest, json.loads(detail), json.loads(pages)) for student, digest, detail, pages in rows
         }
 
     def record(self, assignment: Assignment, outcome: Outcome, timestamp: str, digest: str) -> None:
@@ -277,25 +289,24 @@ class Gradebook:
             which &= SUBMITTED.c.student_id == student
         who = (SUBMITTED.c.student_id, NOTEBOOK.c.name)
         found: dict[str, dict[str, Marks]] = {}
-        with self.engine.connect() as connection:
-            query = sa.select(*who, SUBMITTED_NOTEBOOK.c.late_submission_penalty).select_from(of).where(which)
-            for name, notebook, penalty in connection.execute(query):
-                found.setdefault(name, {})[notebook] = Marks(penalty=penalty or 0.0)
-            grades = of.join(GRADE, GRADE.c.notebook_id == SUBMITTED_NOTEBOOK.c.id)
-            grades = grades.join(CELL, CELL.c.id == GRADE.c.cell_id)
-            columns = (GRADE.c.needs_manual_grade, GRADE.c.auto_score, GRADE.c.manual_score, GRADE.c.extra_credit)
-            query = sa.select(*who, CELL.c.name, *columns).select_from(grades).where(which)
-            for name, notebook, cell, waiting, *parts in connection.execute(query):
-                marks = found[name][notebook]
-                marks.scores[cell] = _total(*parts)
-                if waiting:
-                    marks.waiting.append(cell)
-            comments = of.join(COMMENT, COMMENT.c.notebook_id == SUBMITTED_NOTEBOOK.c.id)
-            comments = comments.join(CELL, CELL.c.id == COMMENT.c.cell_id)
-            columns = (COMMENT.c.manual_comment, COMMENT.c.auto_comment)
-            query = sa.select(*who, CELL.c.name, *columns).select_from(comments).where(which)
-            for name, notebook, cell, manual, auto in connection.execute(query):
-                found[name][notebook].comments[cell] = auto if manual is None else manual
+        query = sa.select(*who, SUBMITTED_NOTEBOOK.c.late_submission_penalty).select_from(of).where(which)
+        for name, notebook, penalty in self.read(query):
+            found.setdefault(name, {})[notebook] = Marks(penalty=penalty or 0.0)
+        grades = of.join(GRADE, GRADE.c.notebook_id == SUBMITTED_NOTEBOOK.c.id)
+        grades = grades.join(CELL, CELL.c.id == GRADE.c.cell_id)
+        columns = (GRADE.c.needs_manual_grade, GRADE.c.auto_score, GRADE.c.manual_score, GRADE.c.extra_credit)
+        query = sa.select(*who, CELL.c.name, *columns).select_from(grades).where(which)
+        for name, notebook, cell, waiting, *parts in self.read(query):
+            marks = found[name][notebook]
+            marks.scores[cell] = _total(*parts)
+            if waiting:
+                marks.waiting.append(cell)
+        comments = of.join(COMMENT, COMMENT.c.notebook_id == SUBMITTED_NOTEBOOK.c.id)
+        comments = comments.join(CELL, CELL.c.id == COMMENT.c.cell_id)
+        columns = (COMMENT.c.manual_comment, COMMENT.c.auto_comment)
+        query = sa.select(*who, CELL.c.name, *columns).select_from(comments).where(which)
+        for name, notebook, cell, manual, auto in self.read(query):
+            found[name][notebook].comments[cell] = auto if manual is None else manual
         return found
 
     def page(self, assignment: Assignment, student: str, notebook: str, text: str, marks: Marks) -> Page:
@@ -306,19 +317,18 @@ class Gradebook:
 
     def rows(self, assignments: list[str] | None = None) -> list[dict[str, Any]]:
         """The rows of `nbgrader export`, in its order, for some assignments or for all."""
-        with self.engine.connect() as connection:
-            most: dict[str, float] = {}
-            duedates = {}
-            query = sa.select(ASSIGNMENT.c.name, ASSIGNMENT.c.duedate).order_by(ASSIGNMENT.c.name)
-            for name, due in connection.execute(query).all():
-                if not assignments or name in assignments:
-                    duedates[name] = due
-                    most[name] = sum(points for _, _, points in connection.execute(_points(name)))
-            order = (STUDENT.c.last_name, STUDENT.c.first_name, STUDENT.c.id)
-            students = connection.execute(sa.select(STUDENT).order_by(*order)).mappings().all()
-            when = sa.select(ASSIGNMENT.c.name, SUBMITTED.c.student_id, SUBMITTED.c.timestamp)
-            when = when.join(ASSIGNMENT, SUBMITTED.c.assignment_id == ASSIGNMENT.c.id)
-            timestamps = {(name, student): time for name, student, time in connection.execute(when)}
+        most: dict[str, float] = {}
+        duedates = {}
+        query = sa.select(ASSIGNMENT.c.name, ASSIGNMENT.c.duedate).order_by(ASSIGNMENT.c.name)
+        for name, due in self.read(query):
+            if not assignments or name in assignments:
+                duedates[name] = due
+                most[name] = sum(points for _, _, points in self.read(_points(name)))
+        order = (STUDENT.c.last_name, STUDENT.c.first_name, STUDENT.c.id)
+        students = [row._mapping for row in self.read(sa.select(STUDENT).order_by(*order))]
+        when = sa.select(ASSIGNMENT.c.name, SUBMITTED.c.student_id, SUBMITTED.c.timestamp)
+        when = when.join(ASSIGNMENT, SUBMITTED.c.assignment_id == ASSIGNMENT.c.id)
+        timestamps = {(name, student): time for name, student, time in self.read(when)}
         rows = []
         for name, due in duedates.items():
             everyone = self.marks(name)
@@ -425,10 +435,9 @@ def _set_comments(connection: sa.Connection, notebook: str, comments: Mapping[st
 
 
 def _passing(error: DBAPIError) -> bool:
-    """Whether the same may work a moment later."""
-    text = str(error.orig).lower()
-    if "full" in text or "readonly" in text or "read-only" in text:
-        return False
+    """Whether the same may work a moment later: a lock, or a server that was away."""
+    if type(error.orig).__module__ == "sqlite3":
+        return "locked" in str(error.orig) or "busy" in str(error.orig)
     return error.connection_invalidated or isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
 
 

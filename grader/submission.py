@@ -278,11 +278,10 @@ def parse(content: bytes, name: str, notes: list[str]) -> NotebookNode:
         for cell in raw.get("cells", ()):
             if "outputs" in cell:
                 cell["outputs"] = []
-        version = raw.get("nbformat")
         notebook = nbformat.from_dict(raw)
-        if version != 4:
-            notebook = nbformat.convert(notebook, 4)
-            notes.append(f"{name}.ipynb: notebook format {version}, converted")
+        if raw.get("nbformat") != 4:
+            notebook = nbformat.reads(text, as_version=4)
+            notes.append(f"{name}.ipynb: notebook format {raw.get('nbformat')}, converted")
         for cell in notebook.cells:
             if isinstance(cell.source, list):
                 cell.source = "".join(cell.source)
@@ -380,6 +379,9 @@ def _execute(notebook: NotebookNode, master: Master, outcome: Outcome) -> Graded
 
     resources: dict[str, Any] = {"nbgrader": {"student": outcome.student}}
     executed = _executor().run(notebook, resources=resources)
+    if executed.status == "died":
+        # Its own doing, or somebody killed it: only one of the two happens again.
+        executed = _executor().run(notebook, resources=resources)
     notebook = executed.notebook
     outcome.seconds += executed.seconds
     outcome.flags += [{"kind": f.kind, "message": f.message, "cell": str(f.cell or "")} for f in executed.flags]
