@@ -1,4 +1,4 @@
-"""python -m grader build | grade | export: notebooks from their sources, and a class graded."""
+"""python -m grader build | grade | export | rehearse: notebooks from their sources, and a class graded."""
 
 import argparse
 import sys
@@ -18,12 +18,10 @@ def main(argv: list[str] | None = None) -> int:
     _course(grade)
     grade.add_argument("--student", action="append", default=[], help="grade this student alone (may be repeated)")
     grade.add_argument("--force", action="store_true", help="grade again what has not changed, too")
+    grade.add_argument("--cell-seconds", type=float, help="wall time for a cell, or for a call of a function")
     grade.add_argument("--workers", type=int, default=0, help="processes (default: one for each core)")
     grade.add_argument("--scheduler", default="", metavar="ADDRESS", help="a Dask scheduler whose workers do the work")
-    where = grade.add_mutually_exclusive_group()
-    where.add_argument("--sandbox", default="auto", choices=["auto", "bubblewrap", "container"])
-    where.add_argument("--no-sandbox", dest="sandbox", action="store_const", const="none",
-                       help="run students' code with your own rights")  # fmt: skip
+    _sandbox(grade)
     grade.add_argument("--no-pages", dest="pages", action="store_false", help="write no feedback pages")
     grade.set_defaults(run=_grade)
 
@@ -32,6 +30,12 @@ def main(argv: list[str] | None = None) -> int:
     export.add_argument("--to", type=Path, help="the folder (default: reports/ in the course)")
     _course(export)
     export.set_defaults(run=_export)
+
+    rehearse = commands.add_parser("rehearse", help="grade a made-up class from release to export, and check it")
+    rehearse.add_argument("chapter", nargs="?", default="scalar_chain_rule", help="default: scalar_chain_rule")
+    rehearse.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the course in this new folder, to look at")
+    _sandbox(rehearse)
+    rehearse.set_defaults(run=_rehearse)
 
     options = parser.parse_args(argv)
     try:
@@ -44,6 +48,13 @@ def main(argv: list[str] | None = None) -> int:
 def _course(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: this one)")
     parser.add_argument("--gradebook", default="", metavar="URL", help="default: gradebook.db in the course's folder")
+
+
+def _sandbox(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--sandbox", choices=["auto", "bubblewrap", "container"], help="default: what there is")
+    help_ = "run students' code with your own rights"
+    where.add_argument("--no-sandbox", dest="sandbox", action="store_const", const="none", help=help_)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -77,6 +88,7 @@ def _grade(options: argparse.Namespace) -> int:
         students=tuple(options.student),
         force=options.force,
         pages=options.pages,
+        limits={} if options.cell_seconds is None else {"cell_seconds": options.cell_seconds},
     )
     try:
         with classroom.Course(options.course, options.gradebook) as course:
@@ -87,6 +99,31 @@ def _grade(options: argparse.Namespace) -> int:
         return 1
     print(report)
     return 0
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    import contextlib
+    import tempfile
+
+    from grader import rehearsal
+
+    with contextlib.ExitStack() as stack:
+        if options.keep:
+            options.keep.mkdir(parents=True)
+            root = options.keep.resolve()
+        else:
+            root = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True))
+            )
+        try:
+            verdicts = rehearsal.rehearse(root, options.chapter, options.sandbox or "auto")
+        except (rehearsal.RehearsalError, OSError) as error:
+            print(f"grader rehearse: {error}", file=sys.stderr)
+            return 1
+    print("\n".join(map(str, verdicts)))
+    wrong = sum(not verdict.ok for verdict in verdicts)
+    print(f"\n{len(verdicts) - wrong} of {len(verdicts)} students got the marks and the words that they should.")
+    return 1 if wrong else 0
 
 
 def _export(options: argparse.Namespace) -> int:

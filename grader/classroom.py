@@ -127,6 +127,8 @@ class Course:
         for left in self.aside.iterdir():
             if left.is_dir():
                 _remove(left)
+            elif left.name != "lock":
+                left.unlink()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -222,7 +224,7 @@ class Options:
 
     workers: int = 0
     scheduler: str = ""
-    sandbox: str = "auto"
+    sandbox: str | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
     students: tuple[str, ...] = ()
     force: bool = False
@@ -256,7 +258,11 @@ def grade(course: Course, name: str, options: Options = Options(), progress: boo
 
 
 def _settings(course: Course, options: Options) -> dict[str, Any]:
-    return {"config": course.config, "sandbox": options.sandbox, "limits": dict(options.limits)}
+    # As `grader.executor.Execute` takes them from nbgrader_config.py, unless they were asked for otherwise.
+    configured = course.config.get("Execute", {})
+    limits = {key: configured[key] for key in ("cell_seconds",) if key in configured} | dict(options.limits)
+    sandbox = options.sandbox or configured.get("sandbox", "auto")
+    return {"config": course.config, "sandbox": sandbox, "limits": limits}
 
 
 def _processes(course: Course, options: Options) -> pool.Processes:
@@ -374,6 +380,15 @@ class _Class:
                 os.rename(folder, Path(aside) / "old")
             os.rename(new, folder)
 
+    def _replace(self, path: Path, content: bytes) -> None:
+        """Write a file aside, then move it into its place."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=self.course.aside)
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.chmod(aside, 0o664 if self.course.directory.groupshared else 0o644)
+        os.replace(aside, path)
+
     # Pages ---------------------------------------------------------------------------------------------------
 
     def _render(self, student: str, notebooks: Mapping[str, Graded], marks: Mapping | None = None) -> None:
@@ -397,13 +412,12 @@ class _Class:
         have = self.in_hand.pop(("page", student, name))
         if isinstance(result, pool.Lost):
             raise CourseError(f"the feedback page of {student} can't be made: {result.reason}\n{result.trace}")
-        where = self.course.folder("feedback", student, self.asked.name) / f"{name}.html"
-        where.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=self.course.aside)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(result)
-        os.chmod(aside, 0o664 if self.course.directory.groupshared else 0o644)
-        os.replace(aside, where)
+        folder = self.course.folder("feedback", student, self.asked.name)
+        self._replace(folder / f"{name}.html", result.encode())
+        # nbgrader's release_feedback asks for it.
+        stamp = self._autograded(student, name).with_name("timestamp.txt")
+        if stamp.is_file():
+            self._replace(folder / stamp.name, stamp.read_bytes())
         if not any(key[:2] == ("page", student) for key in self.in_hand):
             self.book.pages_written(self.asked.name, student, have)
 

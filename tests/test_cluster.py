@@ -1,0 +1,259 @@
+"""More than one machine: workers of a Dask cluster, a gradebook on PostgreSQL, both real, both killed while grading."""
+
+import contextlib
+import glob
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from classroom import ENVIRONMENT, RIGHT, WRONG, Class, marks
+from conftest import CI
+
+USER = "nobody"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Server:
+    """A PostgreSQL server of ours, run by a user without rights, as it demands."""
+
+    def __init__(self):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin")) or [os.path.dirname(shutil.which("initdb") or "")]
+        if not found[-1]:
+            message = "the system program 'postgres' is not installed"
+            pytest.fail(message) if CI else pytest.skip(message)
+        self.bin, self.port = found[-1], free_port()
+        # pytest's own folders are for their owner alone.
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.data = self.folder / "data"
+        self.as_user = []
+        if os.getuid() == 0:
+            self.as_user = ["runuser", "-u", USER, "--"]
+            shutil.chown(self.folder, USER)
+        self.do("initdb", "--auth=trust", "--username=teacher", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+        self.start()
+        with self.connect("postgres") as connection:
+            connection.execute("CREATE DATABASE gradebook")
+
+    def do(self, program, *args):
+        command = [*self.as_user, f"{self.bin}/{program}", "-D", str(self.data), *args]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
+
+    def start(self):
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.data} -c fsync=off"
+        # Without a log file the server would keep our pipes open.
+        self.do("pg_ctl", "-w", "-l", f"{self.data}/log", "-o", options, "start")
+
+    def stop(self):
+        self.do("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def connect(self, database="gradebook"):
+        return psycopg.connect(f"host=127.0.0.1 port={self.port} user=teacher dbname={database}", autocommit=True)
+
+    @property
+    def url(self):
+        return f"postgresql+psycopg://teacher@127.0.0.1:{self.port}/gradebook"
+
+    def empty(self):
+        with self.connect("postgres") as connection:
+            connection.execute("DROP DATABASE gradebook WITH (FORCE)")
+            connection.execute("CREATE DATABASE gradebook")
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder)
+
+
+@pytest.fixture
+def gradebook(server):
+    server.empty()
+    return server
+
+
+class Cluster:
+    """A Dask scheduler and two workers, each started as on a machine of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.scheduler = self.run("dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        self.workers = [self.run("dask", "worker", self.address, "--nthreads", "1") for _ in range(2)]
+
+    def run(self, *command):
+        command = [sys.executable, "-m", *command, "--no-dashboard"]
+        with open(self.folder / "log", "a") as log:
+            return subprocess.Popen(command, cwd=self.folder, env=ENVIRONMENT, stdout=log, stderr=log)
+
+    def ready(self):
+        import distributed
+
+        with distributed.Client(self.address, set_as_default=False, timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+        return self
+
+    def grading(self):
+        """The processes that Dask's nannies watch over."""
+        found = []
+        for worker in self.workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [p for p in psutil.Process(worker.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+        return found
+
+    def close(self):
+        for process in [*self.workers, self.scheduler]:
+            process.send_signal(signal.SIGINT)
+        for process in [*self.workers, self.scheduler]:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield cluster.ready()
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A class graded on one machine with SQLite: what every other way must give."""
+    course = Class(tmp_path_factory.mktemp("alone") / "course")
+    for number in range(12):
+        course.submit(f"student {number:02}", {"square": (RIGHT, WRONG, "x = 1")[number % 3]}, "Because." * (number % 2))
+    course.output = course.run()
+    return course
+
+
+@pytest.fixture
+def course(alone, tmp_path):
+    leave = shutil.ignore_patterns("gradebook.db", "autograded", "feedback", "reports")
+    shutil.copytree(alone.root, tmp_path / "course", ignore=leave)
+    return Class(tmp_path / "course")
+
+
+def same(output, alone):
+    shown = lambda text: [line for line in text.splitlines() if line.startswith("student")]
+    assert shown(output) == shown(alone.output)
+
+
+def test_postgres_has_the_same_gradebook(gradebook, course, alone):
+    same(course.run("--gradebook", gradebook.url), alone)
+    assert not course.database.exists()
+    assert marks(gradebook.connect()) == alone.marks()
+    assert "0 graded, 12 unchanged" in course.run("--gradebook", gradebook.url)
+
+
+def test_nbgraders_commands_work_on_postgres(gradebook, course, alone):
+    course.run("--gradebook", gradebook.url)
+    course.nbgrader("autograde", "small", "--force", "--student", "student 01", "--db", gradebook.url)
+    course.nbgrader("export", "--db", gradebook.url)
+    assert marks(gradebook.connect()) == alone.marks()
+    ours, theirs = ((course.root / path).read_text() for path in ("reports/grades.csv", "grades.csv"))
+    assert sorted(ours.splitlines()) == sorted(theirs.splitlines())
+
+
+def test_a_database_that_goes_away_and_comes_back(gradebook, course, alone):
+    process = course.start("--gradebook", gradebook.url, "--workers", "1")
+    for _ in range(100):
+        time.sleep(0.05)
+        with contextlib.suppress(psycopg.Error), gradebook.connect() as connection:
+            if connection.execute("SELECT count(*) FROM grader_journal").fetchone()[0] > 1:
+                break
+    gradebook.stop()
+    time.sleep(0.5)
+    gradebook.start()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    same(out, alone)
+    assert marks(gradebook.connect()) == alone.marks()
+
+
+def test_a_database_that_stays_away_is_told_and_nothing_is_lost(gradebook, course, alone):
+    process = course.start("--gradebook", gradebook.url, "--workers", "1")
+    time.sleep(2)
+    gradebook.stop()
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        gradebook.start()
+    if process.returncode:
+        assert "the gradebook postgresql+psycopg://teacher@127.0.0.1" in err and "Traceback" not in err
+    same(course.run("--gradebook", gradebook.url), alone)
+    assert marks(gradebook.connect()) == alone.marks()
+
+
+def test_two_graders_of_one_database_are_one_too_many(gradebook, course):
+    course.run("--gradebook", gradebook.url)
+    with gradebook.connect() as connection:
+        connection.execute("SELECT pg_advisory_lock(2718281828)")
+        assert "another grader is at work" in course.run("--gradebook", gradebook.url, good=False)
+
+
+def test_workers_of_a_cluster_give_the_same(cluster, course, alone):
+    same(course.run("--scheduler", cluster.address), alone)
+    assert course.marks() == alone.marks()
+    for step in ("autograded", "feedback"):
+        for path in (alone.root / step).rglob("*.*"):
+            assert (course.root / path.relative_to(alone.root)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_workers_of_a_cluster_are_killed(cluster, gradebook, course, alone, seed):
+    rng = random.Random(seed)
+    process = course.start("--scheduler", cluster.address, "--gradebook", gradebook.url, "--force")
+    time.sleep(rng.uniform(1.0, 3.0))
+    victims = cluster.grading()
+    assert victims
+    rng.choice(victims).kill()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    same(out, alone)
+    assert marks(gradebook.connect()) == alone.marks()
+
+
+def test_a_scheduler_that_dies_is_told_and_nothing_is_lost(tmp_path, course, alone):
+    cluster = Cluster(tmp_path).ready()
+    try:
+        process = course.start("--scheduler", cluster.address)
+        time.sleep(2.0)
+        cluster.scheduler.kill()
+        out, err = process.communicate(timeout=120)
+    finally:
+        cluster.close()
+    if process.returncode:
+        assert "Dask scheduler" in err and "Traceback" not in err
+    same(course.run(), alone)
+    assert course.marks() == alone.marks()
+
+
+def test_a_scheduler_that_is_not_there(course):
+    assert "no Dask scheduler answers" in course.run("--scheduler", f"tcp://127.0.0.1:{free_port()}", good=False)
+
+
+def test_workers_with_another_version_are_refused(cluster):
+    from grader import pool
+
+    with pytest.raises(ConnectionError, match="another version of the grader"):
+        pool.Cluster(cluster.address, {}, "another")
