@@ -98,7 +98,7 @@ def _grade(options: argparse.Namespace) -> int:
         print("What is graded is kept: the same command goes on from there.", file=sys.stderr)
         return 1
     print(report)
-    return 0
+    return 1 if report.lost else 0
 
 
 def _rehearse(options: argparse.Namespace) -> int:

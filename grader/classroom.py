@@ -31,12 +31,13 @@ from grader.submission import (
     Outcome,
     Submission,
     collect,
-    refused,
     version,
 )
 
 ASIDE = ".grader"
 LONGEST_ID = 128
+# What `nbgrader submit` adds to a submission, and `nbgrader release_feedback` wants to see beside a page.
+STAMPS = ("timestamp.txt", "submission_secret.txt")
 
 
 class CourseError(Exception):
@@ -78,11 +79,16 @@ class Report:
     mistakes: dict[str, dict[str, int]]
     # What lies in submitted/ and is nobody's submission: {name: why}.
     strangers: dict[str, str] = field(default_factory=dict)
+    # Submissions that the grader could not grade, by no fault of theirs that it knows of; the next run tries again.
+    lost: dict[str, str] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [str(line) for line in self.lines]
         lines += [f"{name:<20} in submitted/: {why}" for name, why in sorted(self.strangers.items())]
+        lines += [
+            f"{name:<20} NOT GRADED, and tried again the next time: {why}" for name, why in sorted(self.lost.items())
+        ]
         done = f"{self.graded} graded, {self.unchanged} unchanged, in {self.seconds:.1f} seconds"
         return "\n".join([*lines, "", done, *(f"{path}" for path in self.files.values())])
 
@@ -179,8 +185,8 @@ def assignment(course: Course, name: str) -> tuple[Assignment, dict[str, Any]]:
         notebook = _with_checksums(path, course.config)
         text = nbformat.writes(notebook)
         total.update(path.stem.encode() + b"\0" + text.encode())
-        cells = tuple(cell for cell in notebook.cells if _owned(cell))
-        masters[path.stem] = Master(dict(notebook.metadata.get("kernelspec", {})), cells)
+        cells = [cell for cell in notebook.cells if _owned(cell)]
+        masters[path.stem] = Master(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata))
         notebooks[path.stem] = notebook
     files = {}
     for path in sorted(folder.rglob("*")):
@@ -279,6 +285,7 @@ class _Class:
         self.in_hand: dict[tuple, tuple[Submission, str] | dict[str, str]] = {}
         self.students: list[str] = []
         self.strangers: dict[str, str] = {}
+        self.lost: dict[str, str] = {}
         self.graded: set[str] = set()
         self.progress = progress
         self.bar: Any = None
@@ -348,20 +355,20 @@ class _Class:
             self._take_page(student, rest[0], result)
             return
         submission, digest = self.in_hand.pop(key)
+        self.bar.update()
         if isinstance(result, pool.Lost):
-            if result.trace:
-                logging.getLogger(__name__).error("%s: %s", student, result.trace)
-            result = refused(submission, self.asked, result.reason)
+            # Not the student's doing, as far as we know: no marks, and the next run tries again.
+            self.lost[student] = result.reason
+            return
         self._write(submission, result)
         self.book.record(self.asked, result, submission.timestamp, digest)
         self.graded.add(student)
-        self.bar.update()
         if self.options.pages:
             self._render(student, result.notebooks)
 
     def _write(self, submission: Submission, outcome: Outcome) -> None:
         """autograded/<student>/<assignment>/, whole."""
-        files = {name: content for name, content in submission.files.items() if not submission.problem}
+        files = dict(submission.files)
         files |= {f"{name}.ipynb": graded.text.encode() for name, graded in outcome.notebooks.items()}
         self._place(self.course.folder("autograded", submission.student, self.asked.name), files, 0o444)
 
@@ -414,10 +421,10 @@ class _Class:
             raise CourseError(f"the feedback page of {student} can't be made: {result.reason}\n{result.trace}")
         folder = self.course.folder("feedback", student, self.asked.name)
         self._replace(folder / f"{name}.html", result.encode())
-        # nbgrader's release_feedback asks for it.
-        stamp = self._autograded(student, name).with_name("timestamp.txt")
-        if stamp.is_file():
-            self._replace(folder / stamp.name, stamp.read_bytes())
+        for stamp in STAMPS:
+            path = self._autograded(student, name).with_name(stamp)
+            if path.is_file():
+                self._replace(folder / stamp, path.read_bytes())
         if not any(key[:2] == ("page", student) for key in self.in_hand):
             self.book.pages_written(self.asked.name, student, have)
 
@@ -468,8 +475,8 @@ class _Class:
                 for name in dict.fromkeys(names):
                     of = mistakes.setdefault(exercise, {})
                     of[name] = of.get(name, 0) + 1
-        unchanged = len(self.students) - len(self.graded)
-        made = Report(self.asked.name, lines, len(self.graded), unchanged, seconds, mistakes, self.strangers)
+        unchanged = len(self.students) - len(self.graded) - len(self.lost)
+        made = Report(self.asked.name, lines, len(self.graded), unchanged, seconds, mistakes, self.strangers, self.lost)
         made.files = report.write(self.course, self.book, self.asked, made, marks, journal)
         return made
 

@@ -9,6 +9,7 @@ import csv
 import html
 import os
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -191,6 +192,9 @@ def rehearse(root: Path, chapter: str = CHAPTER, sandbox: str = "auto", say: Cal
     if f"0 graded, {len(class_)} unchanged" not in again:
         raise RehearsalError(f"a class that did not change was graded again:\n{again}")
     tool("nbgrader", "release_feedback", chapter)
+    tool("nbgrader", "fetch_feedback", chapter, "--student", first, folder=root / "home" / first)
+    if not list((root / "home" / first / chapter / "feedback").rglob("*.html")):
+        raise RehearsalError("the feedback of the student who handed in by nbgrader submit can't be fetched")
     tool("nbgrader", "export")
     return _judge(root, chapter, class_, sum(cell.points for cell in source.graded.values()))
 
@@ -211,6 +215,7 @@ def _hand_in(root: Path, chapter: str, class_: list[Student], tool: Callable) ->
         folder = inbound / f"{student.name}+{chapter}+{when}"
         folder.mkdir()
         (folder / "timestamp.txt").write_text(when)
+        (folder / "submission_secret.txt").write_text(secrets.token_hex(64))
         for file, content in student.files.items():
             (folder / file).write_bytes(content)
 

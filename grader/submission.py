@@ -36,18 +36,23 @@ AROUND = ("__init__", "__main__", "classroom", "gradebook", "notebooks", "pool",
 
 @dataclass(frozen=True)
 class Master:
-    """A notebook of an assignment as the gradebook knows it: the cells with nbgrader's metadata, in order."""
+    """A notebook of an assignment as the gradebook knows it: those cells that have nbgrader's metadata, in order."""
 
-    kernelspec: Mapping
-    cells: tuple[NotebookNode, ...]
+    notebook: NotebookNode
 
     @property
-    def graded(self) -> dict[str, NotebookNode]:
-        return {_name(cell): cell for cell in self.cells if cell.metadata.nbgrader.get("grade")}
+    def cells(self) -> list[NotebookNode]:
+        return self.notebook.cells
+
+    @property
+    def kernelspec(self) -> dict:
+        return dict(self.notebook.metadata.get("kernelspec", {}))
 
     @property
     def points(self) -> dict[str, float]:
-        return {name: float(cell.metadata.nbgrader["points"]) for name, cell in self.graded.items()}
+        """The most points of each graded cell."""
+        graded = [cell for cell in self.cells if cell.metadata.nbgrader.get("grade")]
+        return {_name(cell): float(cell.metadata.nbgrader["points"]) for cell in graded}
 
 
 @dataclass(frozen=True)
@@ -137,34 +142,33 @@ def _name(cell: NotebookNode) -> str:
 
 def collect(folder: Path, student: str, assignment: Assignment) -> Submission:
     """Read `submitted/<student>/<assignment>/`: regular files alone, each of bounded size."""
+    files: dict[str, bytes] = {}
+    timestamp, notes = "", []
     try:
         kind = os.lstat(folder).st_mode
         if stat.S_ISLNK(kind):
             raise Refused(f"{folder.name} is a link, expected a folder")
         if not stat.S_ISDIR(kind):
             raise Refused(f"{folder.name} is a file, expected a folder with {_listed(assignment.notebooks)}")
-        paths = sorted(path for path in _walk(folder))
-        found, notes = _pick(folder, paths, assignment)
-        notebooks = {name: _read(path, MOST_BYTES) for name, path in found.items()}
-        timestamp = ""
-        files = {}
+        paths = sorted(_walk(folder))
         for path in paths:
-            inside = path.relative_to(folder).as_posix()
             if path.suffix == ".ipynb":
                 continue
+            inside = path.relative_to(folder).as_posix()
             try:
-                content = _read(path, MOST_EXTRA_BYTES)
+                files[inside] = _read(path, MOST_EXTRA_BYTES)
             except Refused as problem:
                 notes.append(f"left out: {problem}")
-                continue
-            if inside == "timestamp.txt":
-                timestamp, unreadable = _timestamp(content)
-                notes += unreadable
-            files[inside] = content
+        if "timestamp.txt" in files:
+            timestamp, unreadable = _timestamp(files["timestamp.txt"])
+            notes += unreadable
+        found, more = _pick(folder, paths, assignment)
+        notes += more
+        notebooks = {name: _read(path, MOST_BYTES) for name, path in found.items()}
     except Refused as problem:
-        return Submission(student, problem=str(problem))
+        return Submission(student, {}, files, timestamp, tuple(notes), str(problem))
     except OSError as error:
-        return Submission(student, problem=f"{error.filename or folder}: {error.strerror}")
+        return Submission(student, {}, files, timestamp, tuple(notes), f"{error.filename or folder}: {error.strerror}")
     return Submission(student, notebooks, {**files, **assignment.files}, timestamp, tuple(notes))
 
 
@@ -243,10 +247,10 @@ def grade(submission: Submission, assignment: Assignment) -> Outcome:
             if name not in submission.notebooks:
                 raise Refused(f"no file {name}.ipynb")
             notebook = parse(submission.notebooks[name], name, outcome.notes)
-            outcome.notebooks[name] = _execute(mend(notebook, master, outcome.notes), master, outcome)
+            outcome.notebooks[name] = _execute(_recognise(notebook, master), master, outcome)
         except Refused as problem:
             outcome.problem = outcome.problem or str(problem)
-            outcome.notebooks[name] = Graded(_refusal(str(problem), master), dict.fromkeys(master.graded, 0.0))
+            outcome.notebooks[name] = Graded(_refusal(str(problem), master), dict.fromkeys(master.points, 0.0))
     return outcome
 
 
@@ -254,7 +258,7 @@ def refused(submission: Submission, assignment: Assignment, problem: str) -> Out
     """A submission that earns nothing, and why."""
     outcome = Outcome(submission.student, notes=list(submission.notes), problem=problem)
     for name, master in assignment.notebooks.items():
-        outcome.notebooks[name] = Graded(_refusal(problem, master), dict.fromkeys(master.graded, 0.0))
+        outcome.notebooks[name] = Graded(_refusal(problem, master), dict.fromkeys(master.points, 0.0))
     return outcome
 
 
@@ -302,86 +306,31 @@ def parse(content: bytes, name: str, notes: list[str]) -> NotebookNode:
     return notebook
 
 
-def mend(notebook: NotebookNode, master: Master, notes: list[str]) -> NotebookNode:
-    """Put back what the course owns: locked cells and their text, nbgrader's metadata, the kernel.
-
-    As nbgrader's DeduplicateIds, OverwriteKernelspec and OverwriteCells do, and further: a locked cell that was deleted
-    comes back in its place, and a cell whose metadata some editor dropped is known by its id.
-    """
+def _recognise(notebook: NotebookNode, master: Master) -> NotebookNode:
+    """Know cells whose metadata some editor dropped by their ids; what is damaged counts for nothing."""
     known = {_name(cell): cell for cell in master.cells}
     by_id = {cell.id: _name(cell) for cell in master.cells if "id" in cell}
-    place: dict[str, NotebookNode] = {}
-    for cell in reversed(notebook.cells):
+    there = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells}
+    for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if name is None and cell.get("id") in by_id and "nbgrader" not in cell.metadata:
+        if "nbgrader" not in cell.metadata and by_id.get(cell.get("id")) not in (None, *there):
             name = by_id[cell.id]
-        if not isinstance(name, str) or name not in known:
-            cell.metadata.pop("nbgrader", None)
-        elif name in place:
-            notes.append(f"cell {name} is there twice: the last one counts")
-            cell.metadata.pop("nbgrader", None)
-        else:
-            place[name] = cell
-    for name, cell in place.items():
-        original = known[name]
-        locked = original.metadata.nbgrader.get("locked") and not original.metadata.nbgrader.get("solution")
-        if cell.cell_type != original.cell_type:
-            notes.append(f"cell {name} was of type {cell.cell_type}: made {original.cell_type} again")
-            source, metadata = cell.source, cell.metadata
-            cell.clear()
-            cell.update(copy.deepcopy(original), source=source, metadata=metadata)
-        if locked and cell.source != original.source:
-            # The release lacks the hidden region, so that a cell without it was not edited.
-            if cell.source.rstrip() != _visible(original.source).rstrip():
-                notes.append(f"cell {name} was edited: put back")
-            cell.source = original.source
-        cell.metadata["nbgrader"] = copy.deepcopy(original.metadata.nbgrader)
-    before = None
-    for original in master.cells:
-        name = _name(original)
-        if name not in place and _is_owned(original):
-            notes.append(f"cell {name} was missing: put back")
-            place[name] = copy.deepcopy(original)
-            at = 0 if before is None else next(i for i, c in enumerate(notebook.cells) if c is before) + 1
-            notebook.cells.insert(at, place[name])
-        before = place.get(name, before)
-    kernel = notebook.metadata.get("kernelspec")
-    language = kernel.get("language", "python") if isinstance(kernel, dict) else "python"
-    if language != master.kernelspec.get("language", language):
-        notes.append(f"kernel {language}: graded as {master.kernelspec.get('language')}")
-    notebook.metadata["kernelspec"] = NotebookNode(master.kernelspec)
-    _unique_ids(notebook)
+        cell.metadata.pop("nbgrader", None)
+        if isinstance(name, str) and name in known:
+            cell.metadata["nbgrader"] = copy.deepcopy(known[name].metadata.nbgrader)
     return notebook
-
-
-def _is_owned(cell: NotebookNode) -> bool:
-    """Whether the text of a cell is the course's, so that it can be put back."""
-    return not cell.metadata.nbgrader.get("solution")
-
-
-def _visible(source: str) -> str:
-    """A test cell as it is released: without its hidden region."""
-    return re.sub(r"(?ms)^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", "", source)
-
-
-def _unique_ids(notebook: NotebookNode) -> None:
-    seen = set()
-    for number, cell in enumerate(notebook.cells):
-        identity = cell.get("id")
-        valid = isinstance(identity, str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", identity)
-        if not valid or identity in seen:
-            cell.id = f"submitted-{number}"
-        seen.add(cell.id)
 
 
 def _execute(notebook: NotebookNode, master: Master, outcome: Outcome) -> Graded:
     from nbgrader import utils
 
-    resources: dict[str, Any] = {"nbgrader": {"student": outcome.student}}
-    executed = _executor().run(notebook, resources=resources)
+    resources: dict[str, Any] = {}
+    executed = _executor().run(notebook, source=master.notebook)
     if executed.status == "died":
         # Its own doing, or somebody killed it: only one of the two happens again.
-        executed = _executor().run(notebook, resources=resources)
+        executed = _executor().run(notebook, source=master.notebook)
+    if executed.status == "unsound":
+        raise RuntimeError("; ".join(flag.message for flag in executed.flags))
     notebook = executed.notebook
     outcome.seconds += executed.seconds
     outcome.flags += [{"kind": f.kind, "message": f.message, "cell": str(f.cell or "")} for f in executed.flags]
@@ -400,11 +349,6 @@ def _execute(notebook: NotebookNode, master: Master, outcome: Outcome) -> Graded
         if about.get("solution") or about.get("task"):
             untouched = about.get("checksum") == utils.compute_checksum(cell)
             graded.comments[name] = "No response." if untouched and not about.get("task") else None
-    # An answer cell that was deleted takes no marks from anybody's hands.
-    for name in master.graded:
-        if name not in graded.scores:
-            graded.scores[name] = 0.0
-            outcome.notes.append(f"cell {name} is missing, and with it the answer")
     graded.text = nbformat.writes(notebook) + "\n"
     return graded
 
@@ -435,7 +379,7 @@ def _refusal(problem: str, master: Master) -> str:
     """What stands in autograded/ for a submission that can't be graded: one line that says why."""
     text = f"**This submission could not be graded:** {_plain(problem)}."
     cell = nbformat.v4.new_markdown_cell(text, id="refused")
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=NotebookNode(kernelspec=NotebookNode(master.kernelspec)))
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": master.kernelspec})
     return nbformat.writes(notebook) + "\n"
 
 

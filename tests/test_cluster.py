@@ -141,7 +141,8 @@ def alone(tmp_path_factory):
     """A class graded on one machine with SQLite: what every other way must give."""
     course = Class(tmp_path_factory.mktemp("alone") / "course")
     for number in range(12):
-        course.submit(f"student {number:02}", {"square": (RIGHT, WRONG, "x = 1")[number % 3]}, "Because." * (number % 2))
+        answer = (RIGHT, WRONG, "x = 1")[number % 3]
+        course.submit(f"student {number:02}", {"square": answer}, "Because." * (number % 2))
     course.output = course.run()
     return course
 

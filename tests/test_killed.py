@@ -73,10 +73,10 @@ def test_killed_at_a_random_moment(whole, tmp_path, seed):
     same(course, whole)
 
 
-@pytest.mark.parametrize("room", [30_000, 100_000, 160_000])
+@pytest.mark.parametrize("room", [30_000, 100_000, 60_000])
 def test_full_disk(whole, tmp_path, room):
-    course = anew(whole, tmp_path / "course", graded=room == 160_000)
-    options = ["--force"] if room == 160_000 else []
+    course = anew(whole, tmp_path / "course", graded=room == 60_000)
+    options = ["--force"] if room == 60_000 else []
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
     process = course.start(*options, preexec_fn=limit)
     out, err = process.communicate(timeout=120)
