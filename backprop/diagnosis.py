@@ -1641,6 +1641,30 @@ _PYTORCH = _family(
         "They are two switches: one says whether a graph is kept, the other how dropout and batch-norm behave.",
         "Move the switch to where training ends and evaluation begins, and back again.",
     ),
+    (
+        "zeroed-before-step",
+        "pytorch_example",
+        "The gradients are set to zero before the step has used them: zero, backward, step, in this order.",
+        "Look at what stands between the backward pass and the step.",
+        "The step finds nothing in .grad, so no parameter moves.",
+        "Move the call that zeroes to before the backward pass, or to after the step.",
+    ),
+    (
+        "gradients-miscounted",
+        "pytorch_example",
+        "A Function's backward returns one gradient for each argument of its forward, in their order: None for labels.",
+        "Count the arguments of forward without ctx, and the values that backward returns.",
+        "PyTorch pairs them by position, and knows no names.",
+        "Change the return line of backward.",
+    ),
+    (
+        "hook-misplaced",
+        "pytorch_example",
+        "A hook on a tensor changes the gradient that arrives at that tensor: all before it, and no other path.",
+        "Look at which tensor the hook is on, and at which paths lead through it.",
+        "What the hook returns takes the place of the gradient there; a path around the tensor knows nothing of it.",
+        "Multiply that one term by what the hook does, and leave the others as they are.",
+    ),
 )
 
 _HARDER_LAYERS = _family(
