@@ -9,7 +9,9 @@
 `Execute` is the same as a step of nbgrader's, in place of its own.
 """
 
+import ast
 import atexit
+import builtins
 import copy
 import functools
 import json
@@ -281,13 +283,14 @@ def plan(notebook: NotebookNode, source: NotebookNode | None) -> list[dict]:
     """The steps that run a notebook: whose side each code cell is for, and the names that answers give.
 
     Those names are the ones that the instructor's answers define.  Where only the submission is known they are the
-    student's, but for what given cells define: redefining that changes nothing on our side.
+    student's, but for what Python and locked cells define: to redefine that changes nothing on our side.
     """
     sides = {"tests": "trusted", "given": "both"}
     cells = (source or notebook).cells
-    given = {name for cell in cells if role(cell) == "given" for name in defined(cell)}
-    names = {name for cell in cells if role(cell) == "solution" for name in defined(cell)}
-    names -= set() if source else given
+    named = {kind: {n for cell in cells if role(cell) == kind for n in defined(cell)} for kind in (*sides, "solution")}
+    given, names = named["given"], named["solution"]
+    if source is None:
+        names -= given | named["tests"] | set(dir(builtins))
     steps = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
@@ -308,10 +311,27 @@ def plan(notebook: NotebookNode, source: NotebookNode | None) -> list[dict]:
 
 
 def defined(cell: NotebookNode) -> set[str]:
-    """The functions, classes and variables that a code cell defines at its top level."""
+    """The names that a code cell defines for the whole notebook, imports among them."""
     if cell.cell_type != "code":
         return set()
-    return set(re.findall(r"^(?:(?:async )?def +|class +|(?=\w+ *=[^=]))(\w+)", cell.source, re.MULTILINE))
+    try:
+        left = list(ast.parse(cell.source).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(re.findall(r"^(?:async +)?(?:def|class) +(\w+)", cell.source, re.MULTILINE))
+    names = set()
+    while left:
+        match left.pop():
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names |= {(alias.asname or alias.name).split(".")[0] for alias in aliases}
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                pass
+            case node:
+                left += ast.iter_child_nodes(node)
+    return names
 
 
 # As a step of nbgrader ----------------------------------------------------------------------------------------
