@@ -35,7 +35,8 @@ from grader import wire
 from grader.sandbox import Limits, command, environment, find
 from grader.suspicion import suspicions
 
-PRELOADED = ("torch", "matplotlib")
+# What takes long to import, where a notebook imports it: {as a notebook says: what to import}.
+PRELOADED = {"torch": "torch", "matplotlib": "matplotlib.pyplot"}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS$.*?^[ \t]*### END HIDDEN TESTS$\n?", re.MULTILINE | re.DOTALL)
 
@@ -113,7 +114,7 @@ class Executor:
         self._warm_up()
         text = "\n".join(step["source"] for step in steps)
         wanted = {
-            "preload": [m for m in PRELOADED if re.search(rf"^\s*(import|from)\s+{m}\b", text, re.MULTILINE)],
+            "preload": [m for n, m in PRELOADED.items() if re.search(rf"^\s*(import|from)\s+{n}\b", text, re.M)],
             "limits": vars(self.limits),
             "given": [step["source"] for step in steps if step["side"] == "both"],
             "sandboxed": self.tool != "none",
@@ -147,21 +148,22 @@ class Executor:
         if self._student is None and self.tool != "container":
             self._student = _Process(command(self.tool))
         if self._trusted is None:
-            self._trusted = _Process([sys.executable, "-I", "-m", "grader.trusted"])
+            self._trusted = _Process([sys.executable, "-I", "-m", "grader.trusted"], MPLBACKEND="agg")
 
 
 class _Process:
     """A warm process, its control socket, and what it said when it was ready."""
 
-    def __init__(self, line: list[str]):
+    def __init__(self, line: list[str], **variables: str):
         # Where there is one, a socket that keeps messages apart.
         self.line = line
         self.control, theirs = socket.socketpair(type=getattr(socket, "SOCK_SEQPACKET", socket.SOCK_STREAM))
         with theirs:
             fd = theirs.fileno()
             self.process = subprocess.Popen(
-                [*line, str(fd)], pass_fds=[fd], env=environment(), stdin=subprocess.DEVNULL, start_new_session=True
-            )
+                [*line, str(fd)], pass_fds=[fd], env=environment() | variables, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
 
     @functools.cached_property
     def said(self) -> dict:

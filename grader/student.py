@@ -145,6 +145,9 @@ class Shell(InteractiveShell):
     def _showtraceback(self, etype, evalue, stb):
         self.outputs.error(etype.__name__, str(evalue), stb)
 
+    def enable_gui(self, gui=None):
+        """There is no screen; `%matplotlib inline` asks for none."""
+
     def system(self, command):
         self.outputs.stream("stderr", NO_SHELL)
 

@@ -1,0 +1,475 @@
+"""One submission on two sides: the same marks and the same words as in one process, and what stops a bad one."""
+
+import copy
+import functools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT, need
+
+from grader import notebooks, sandbox
+from grader.executor import Executor, Limits, mended
+from grader.suspicion import suspicions
+
+SOURCES = sorted(notebooks.SOURCES.glob("*.py"))
+TARGET = ROOT / "tests" / "target.py"
+# GRADER_ALL=1 runs every answer of every assignment, which takes as long as grading them does.
+SAMPLE = None if os.environ.get("GRADER_ALL") else 4
+LIMITS = Limits(cell_seconds=20, seconds=120)
+
+
+@functools.cache
+def built(path: Path):
+    source = notebooks.read(path)
+    # Plain assertions have no fingerprints.
+    return source, notebooks.solved(source, {} if path == TARGET else notebooks.fingerprints(source))
+
+
+def submissions(path: Path):
+    """(what, answers) of every known answer of a source, right or wrong; or a few of them."""
+    source = notebooks.read(path)
+    release = notebooks.released(notebooks.solved(source, {}))
+    stubs = {cell.id.removeprefix("solution-"): cell.source for cell in release.cells if cell.id[:9] == "solution-"}
+    cells = [cell for cell in source.cells if cell.role in ("mistake", "accepted")]
+    if SAMPLE:
+        cells = random.Random(path.stem).sample(cells, min(SAMPLE, len(cells)))
+    yield "the answers", source.answers()
+    yield "unsolved", stubs
+    for cell in cells:
+        yield f"{cell.role} {cell.of}-{cell.key}", source.answers(cell)
+
+
+CASES = [pytest.param(path, how, id=f"{path.stem}: {what}") for path in SOURCES for what, how in submissions(path)]
+
+
+@pytest.fixture(scope="module")
+def executor():
+    need("bwrap")
+    with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
+        yield executor
+
+
+def graded(notebook):
+    """What each graded code cell shows: {name: (points as text, feedback, errors and streams)}."""
+    shown = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
+            kinds = {output.output_type: output for output in cell.outputs}
+            value = kinds.get("execute_result", {}).get("data", {}).get("text/plain")
+            feedback = kinds.get("display_data", {}).get("data", {}).get("text/plain")
+            others = [output for kind, output in kinds.items() if kind in ("error", "stream")]
+            shown[cell.metadata.nbgrader.grade_id] = (value, feedback, others)
+    return shown
+
+
+def answer(text: str, **others: str):
+    """The target with an answer to its first exercise."""
+    return notebooks.filled(built(TARGET)[1], {"square": text} | {n.replace("_", "-"): t for n, t in others.items()})
+
+
+def points(notebook) -> dict:
+    return {name: float(value) if value else 0.0 for name, (value, _, _) in graded(notebook).items()}
+
+
+@pytest.mark.parametrize("path, answers", CASES)
+def test_marks_and_words_are_those_of_one_process(path, answers, executor):
+    notebook = notebooks.filled(built(path)[1], answers)
+    here = notebooks.run(notebook)
+    there = executor.run(notebook, source=built(path)[1])
+    assert there.status == "ok"
+    expected = {name: (repr(here.points[name]), here.feedback[name].rstrip("\n"), []) for name in here.points}
+    assert graded(there.notebook) == expected
+    assert there.mistakes == here.named
+    assert {flag.kind for flag in there.flags} <= {"numerical-gradient-returned"}
+
+
+def test_a_real_kernel_shows_the_same(executor):
+    """Jupyter's own kernel, lines of the student's own code in the feedback and all."""
+    from nbgrader.preprocessors import Execute
+    from nbgrader.utils import determine_grade
+
+    text = "def square_grad(x):\n    wrong = np.zeros(2) + np.zeros(3)\n    return wrong"
+    mutating = "def inverse(x):\n    return x * 1 / x**2\n\n\nx = 3\nprint('hello')\nx"
+    notebook = answer(text, inverse=mutating, is_slope="def is_slope(slope, f, x):\n    raise NotImplementedError()")
+    stock, _ = Execute(kernel_name="python3").preprocess(copy.deepcopy(notebook), {"metadata": {"path": "/tmp"}})
+    ours = executor.run(notebook, source=built(TARGET)[1]).notebook
+    assert graded(ours)["square"][1] == graded(stock)["square"][1]
+    assert "in your line `wrong = np.zeros(2) + np.zeros(3)`" in graded(ours)["square"][1]
+    for mine, theirs in zip(ours.cells, stock.cells, strict=True):
+        if mine.cell_type == "code":
+            assert [o.output_type for o in mine.outputs] == [o.output_type for o in theirs.outputs], mine.id
+        if mine.metadata.get("nbgrader", {}).get("grade"):
+            assert determine_grade(mine) == determine_grade(theirs)
+    assert [o.get("text", "") for o in ours.cells[8].outputs] == [o.get("text", "") for o in stock.cells[8].outputs]
+
+
+def test_what_students_use_works(executor):
+    text = """\
+%matplotlib inline
+import matplotlib.pyplot as plt
+plt.plot([1, 2, 3])
+plt.show()
+%timeit -n 1 -r 1 sum(range(10))
+!pip install something
+def square_grad(x):
+    print("printed", x)
+    return 2 * x
+fig, ax = plt.subplots()
+"""
+    done = executor.run(answer(text))
+    outputs = next(cell for cell in done.notebook.cells if cell.id == "solution-square").outputs
+    assert points(done.notebook)["square"] == 5.0
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+    shown = "".join(output.get("text", "") for output in outputs)
+    assert "per loop" in shown and "no shell here" in shown
+    assert not any(output.output_type == "error" for output in outputs)
+
+
+def test_prints_warnings_and_changed_arguments_are_noted_as_ever(executor):
+    text = """\
+import warnings
+def square_grad(x):
+    warnings.warn("mind the gap")
+    np.log(-1.0 + 0 * x)
+    print("noise")
+    return 2 * x
+"""
+    here, there = notebooks.run(answer(text)), executor.run(answer(text))
+    feedback = graded(there.notebook)["square"][1]
+    assert feedback == here.feedback["square"].rstrip("\n")
+    assert "warned: mind the gap" in feedback and "invalid value encountered in log" in feedback
+
+
+def test_an_endless_loop_costs_its_own_exercise_alone():
+    need("bwrap")
+    with Executor(sandbox="bubblewrap", limits=Limits(cell_seconds=1, grace_seconds=1)) as executor:
+        done = executor.run(answer("def square_grad(x):\n    while True: pass"))
+        assert points(done.notebook) == {"square": 0.0, "inverse": 3.0, "is-slope": 4.0}
+        assert done.status == "timeout"
+        assert [flag.kind for flag in done.flags] == ["timeout"] and done.flags[0].cell == "square"
+        assert "square_grad stopped: Stopped: still running after 1 seconds" in graded(done.notebook)["square"][1]
+
+
+def test_a_process_that_ends_is_started_again_with_its_cells(executor):
+    text = "import os\nkept = 7\ndef square_grad(x):\n    os._exit(3)"
+    inverse = "def inverse(x):\n    return kept / 7 / x"
+    done = executor.run(answer(text, inverse=inverse))
+    assert points(done.notebook) == {"square": 0.0, "inverse": 3.0, "is-slope": 4.0}
+    assert done.status == "died"
+
+
+def test_answers_are_looked_up_afresh_for_each_cell(executor):
+    """A later cell of the student's redefines a function, as in a notebook that is run from top to bottom."""
+    notebook = answer("def square_grad(x):\n    return 2 * x")
+    notebook.cells.append(nbformat.v4.new_code_cell("def square_grad(x):\n    return 0"))
+    first = nbformat.v4.new_code_cell("def is_slope(slope, f, x):\n    return None")
+    notebook.cells.insert(1, first)
+    assert points(executor.run(notebook).notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0}
+
+
+# Cells that are not as they were ------------------------------------------------------------------------------
+
+
+def tampered(change):
+    """The target's answers, with the notebook changed."""
+    notebook = copy.deepcopy(built(TARGET)[1])
+    change({cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}, notebook)
+    return notebook
+
+
+def edit(cells, notebook):
+    cells["square"].source = "5.0"
+    cells["solution-square"].source = "def square_grad(x):\n    return 0"
+
+
+def edit_given(cells, notebook):
+    cells["given-2"].source = "def square(x):\n    return 0 * x"
+
+
+def delete(cells, notebook):
+    gone = [cells["inverse"], cells["given-2"], cells["solution-square"]]
+    notebook.cells = [cell for cell in notebook.cells if cell not in gone]
+
+
+def repeat(cells, notebook):
+    extra = copy.deepcopy(cells["square"])
+    extra.source = "5.0"
+    notebook.cells += [extra, copy.deepcopy(cells["square"])]
+
+
+def reorder(cells, notebook):
+    notebook.cells.reverse()
+
+
+def promise(cells, notebook):
+    """More points, and a test cell that says that it is an answer."""
+    cells["square"].metadata.nbgrader["points"] = 500
+    cells["square"].metadata.nbgrader["solution"] = True
+    cells["square"].source = "500.0"
+    own = nbformat.v4.new_code_cell("7.0")
+    own.metadata["nbgrader"] = {**cells["square"].metadata.nbgrader, "grade_id": "mine"}
+    notebook.cells.append(own)
+
+
+@pytest.mark.parametrize(
+    "change, expected, kinds",
+    [
+        (edit, {"square": 0.0}, {"edited"}),
+        (edit_given, {}, {"edited"}),
+        (delete, {"square": 0.0}, {"missing"}),
+        (repeat, {}, {"duplicated"}),
+        (reorder, {}, {"order"}),
+        (promise, {}, {"edited"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_cells_are_put_back(change, expected, kinds, executor):
+    done = executor.run(tampered(change), source=built(TARGET)[1])
+    assert points(done.notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0} | expected
+    assert kinds <= {flag.kind for flag in done.flags}
+    nbformat.validate(done.notebook)
+    names = [c.metadata.nbgrader.grade_id for c in done.notebook.cells if "nbgrader" in c.metadata]
+    assert names == [c.metadata.nbgrader.grade_id for c in built(TARGET)[1].cells if "nbgrader" in c.metadata]
+    assert all(c.metadata.nbgrader.get("points", 0) < 10 for c in done.notebook.cells if "nbgrader" in c.metadata)
+
+
+def test_an_answer_that_is_missing_is_never_replaced_by_the_instructors():
+    notebook, _ = mended(tampered(delete), built(TARGET)[1])
+    assert next(c for c in notebook.cells if c.id == "solution-square").source == ""
+
+
+# The sandbox --------------------------------------------------------------------------------------------------
+
+
+def test_without_a_sandbox_it_refuses_and_says_why(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    sandbox.find.cache_clear()
+    with pytest.raises(sandbox.NoSandbox, match="(?s)bwrap is not installed.*podman nor docker.*--no-sandbox"):
+        Executor()
+    sandbox.find.cache_clear()
+    with pytest.raises(ValueError, match="no sandbox is called 'chroot'"):
+        Executor(sandbox="chroot")
+
+
+def test_waived_it_runs_with_the_same_marks():
+    with Executor(sandbox="none", limits=LIMITS) as executor:
+        assert points(executor.run(built(TARGET)[1]).notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0}
+
+
+def test_the_sandbox_sees_no_more_than_it_must():
+    need("bwrap")
+    look = "import os; print([p for p in PATHS if os.path.exists(p)], os.environ.get('HOME'), os.listdir('/'))"
+    hidden = [ROOT / name for name in ("solutions", "tests", "README.md", "nbgrader_config.py", "grader/executor.py")]
+    hidden += ["/etc/passwd", "/usr/bin/env", "/bin/sh", "/var", "/sys", str(Path(__file__))]
+    line = [*sandbox.bubblewrap(), sys.executable, "-I", "-c", look.replace("PATHS", repr(list(map(str, hidden))))]
+    seen = subprocess.run(line, env=sandbox.environment(), capture_output=True, text=True, check=True).stdout
+    assert seen.startswith("[] /tmp")
+
+
+def test_each_wall_is_there():
+    """What a child that is shut in can't do, one by one: by the kernel's answer, not by ours."""
+    need("bwrap")
+    probe = """
+import ctypes, json, os, resource, socket, sys
+from grader import sandbox
+sandbox.become_nobody()
+limits, base = vars(sandbox.Limits()), sandbox.address_space()
+sandbox.own_namespaces(limits)
+child = os.fork()
+if child:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os.setsid()
+os.chdir("/tmp")
+sandbox.limit(limits, base)
+sandbox.give_up_rights()
+said = {"pid": os.getpid(), "proc": os.listdir("/proc"), "tmp": os.listdir("/tmp"), "uid0": os.getuid() == 0}
+libc = ctypes.CDLL(None, use_errno=True)
+def tried(name, call):
+    try:
+        result = call()
+        said[name] = "done" if result is None or isinstance(result, int) and result >= 0 else ctypes.get_errno()
+    except OSError as error:
+        said[name] = error.errno
+    except MemoryError:
+        said[name] = "memory"
+tried("socket", lambda: socket.socket().close())
+tried("exec", lambda: os.execv(sys.executable, ["x"]))
+tried("unshare", lambda: libc.unshare(0x10000000))
+tried("mount", lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None))
+tried("unmount", lambda: libc.umount2(b"/proc", 2))
+tried("ptrace", lambda: libc.ptrace(0, 0, 0, 0))
+tried("keyctl", lambda: libc.syscall(250 if os.uname().machine == "x86_64" else 219, 0, -3, 0))
+tried("write", lambda: open("/left", "w").close())
+tried("dev", lambda: open("/dev/left", "w").close())
+tried("scratch", lambda: open("/tmp/mine", "w").close())
+tried("memory", lambda: bytearray(limits["memory"] * 2) and None)
+tried("files", lambda: [os.open("/dev/null", 0) for _ in range(100)] and None)
+print(json.dumps(said), flush=True)
+"""
+    line = [*sandbox.bubblewrap(), sys.executable, "-I", "-c", probe]
+    done = subprocess.run(line, env=sandbox.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = __import__("json").loads(done.stdout)
+    walls = dict.fromkeys(["socket", "exec", "unshare", "mount", "unmount", "ptrace", "keyctl"], 1)
+    assert said == walls | {
+        "pid": 1, "proc": [], "tmp": [], "uid0": False, "write": 30, "dev": 30, "scratch": "done", "memory": "memory",
+        "files": 24,
+    }  # fmt: skip
+
+
+def test_an_ordinary_user_has_the_same_sandbox():
+    """Root becomes nobody; anyone else is given a user namespace.  This test runs as the other of the two."""
+    need("bwrap")
+    other = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
+    script = (
+        "from grader.executor import Executor\nfrom grader import notebooks\nfrom pathlib import Path\nimport os\n"
+        f"source = notebooks.read(Path({str(TARGET)!r}))\n"
+        "with Executor(sandbox='bubblewrap') as e:\n"
+        "    done = e.run(notebooks.solved(source, {}))\n"
+        "    print(os.geteuid(), done.status, e._student.said['namespaces'], *[f.message for f in done.flags])"
+    )
+    done = subprocess.run([*other, sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1:] == ["ok", "True"] and done.stdout.split()[0] != "0"
+
+
+def test_where_no_namespaces_are_to_be_had_each_submission_has_a_sandbox_of_its_own(monkeypatch):
+    need("bwrap")
+    with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
+        executor._warm_up()
+        executor._student.__dict__["said"] = {"ready": True, "namespaces": False}
+        first = executor._student.process.pid
+        done = executor.run(answer("import os\ndef square_grad(x):\n    return 2 * x\nprint(os.getpid())"))
+        assert points(done.notebook)["square"] == 5.0 and done.status == "ok"
+        assert executor._student.process.pid != first
+
+
+def test_a_containers_command_line():
+    line = sandbox.container("podman", Limits(memory=2**30))
+    text = " ".join(line)
+    assert line[:2] == ["podman", "run"] and line[-5:] == [sandbox.IMAGE, "python", "-m", "grader.student", "--alone"]
+    for wanted in (
+        "--network none", "--read-only", "--cap-drop ALL", "no-new-privileges", "--user 65534:65534", "--rm",
+        f"--memory {2**30}", "--pids-limit", "noexec",
+    ):  # fmt: skip
+        assert wanted in text
+    mounts = [line[at + 1] for at, word in enumerate(line) if word == "--volume"]
+    assert mounts and all(mount.endswith(":ro") for mount in mounts)
+    assert not any(secret in text for secret in ("solutions", "gradebook", "submitted", "source/", "executor.py"))
+
+
+def test_the_process_of_a_container_serves_over_its_standard_input():
+    """What runs in a container, without the container: `grader.student --alone`."""
+    executor = Executor(sandbox="none", limits=LIMITS)
+    executor.tool = "container"
+    line = [sys.executable, "-I", "-m", "grader.student", "--alone"]
+    try:
+        import grader.executor
+
+        saved, grader.executor.command = grader.executor.command, lambda tool: line
+        done = executor.run(built(TARGET)[1])
+    finally:
+        grader.executor.command = saved
+        executor.close()
+    assert points(done.notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0} and done.status == "ok"
+
+
+# Lives and deaths ---------------------------------------------------------------------------------------------
+
+
+def descendants(pid: int) -> set[int]:
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(entry.read_text().rpartition(")")[2].split()[1]) == pid:
+                child = int(entry.parent.name)
+                found |= {child} | descendants(child)
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def test_nothing_is_left_where_the_grader_is_killed():
+    need("bwrap")
+    script = (
+        "from grader.executor import Executor\nfrom grader import notebooks\nfrom pathlib import Path\n"
+        f"source = notebooks.read(Path({str(TARGET)!r}))\n"
+        "text = 'import os\\nos.fork()\\nwhile True: pass'\n"
+        "notebook = notebooks.filled(notebooks.solved(source, {}), {'square': text})\n"
+        "with Executor(sandbox='bubblewrap') as e:\n    print('go', flush=True)\n    e.run(notebook)\n"
+    )
+    grader = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert grader.stdout.readline() == "go\n"
+    deadline = time.monotonic() + 20
+    while len(descendants(grader.pid)) < 7 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    family = descendants(grader.pid)
+    assert len(family) >= 7
+    grader.send_signal(signal.SIGKILL)
+    grader.wait()
+    grader.stdout.close()
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in family if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+
+
+@pytest.mark.parametrize("side", ["_student", "_trusted"])
+def test_a_warm_process_that_is_killed_is_replaced(side):
+    need("bwrap")
+    with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
+        executor.run(built(TARGET)[1])
+        process = getattr(executor, side).process
+        process.kill()
+        process.wait()
+        assert executor.run(built(TARGET)[1]).status == "ok"
+
+
+def test_a_verdict_that_no_longer_tells_right_from_wrong_says_so():
+    """The trusted side proves its health before and after: seen failing with a check that finds everything right."""
+    script = (
+        "from grader import trusted\nfrom backprop import grading\n"
+        "assert trusted.healthy()\n"
+        "grading.Exercise.gradient = lambda self, f, *a, **k: self._part(f, '', 1.0) and None\n"
+        "assert not trusted.healthy()\n"
+        "print(trusted.grade([], trusted.Student(None, {'limits': {'seconds': 1.0}}))['status'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "unsound\n", done.stderr
+
+
+# What an instructor should look at ----------------------------------------------------------------------------
+
+
+def test_no_known_answer_is_suspicious():
+    cells = [cell for path in SOURCES for cell in notebooks.read(path).cells]
+    texts = [cell.text for cell in cells if cell.role in ("solution", "mistake", "accepted")]
+    assert len(texts) > 300
+    assert [found for text in texts if (found := suspicions(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("import os", "imports os"),
+        ("from subprocess import run", "imports from subprocess"),
+        ("!ls", "shell"),
+        ("np.testing.assert_allclose = print", "changes np.testing.assert_allclose"),
+        ("f.__globals__", "insides"),
+        ("getattr(f, '__code__')", "insides"),
+        ("class A(np.ndarray): pass", "passes for a ndarray"),
+        ("checks = None", "reaches for the checks"),
+        ("open('x')", "uses open"),
+        ("print('square: right, 5 of 5 points')", "of 5 points"),
+    ],
+)
+def test_suspicious_text(text, word):
+    assert any(word in found for found in suspicions(text)), suspicions(text)
