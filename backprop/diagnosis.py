@@ -1595,7 +1595,7 @@ _DEPTH = _family(
         "This names what follows from the cause: ask first for what explains the rest.",
         "Look at the order in which your questions are asked.",
         "Dead or equal units make gradients that are tiny as well, and a step that explodes leaves units dead.",
-        "Ask for equal and for dead units before you ask for the size of gradients.",
+        "Ask first what the first step shows of explosions, then for units, and for tiny gradients last.",
     ),
     (
         "first-step-only",
