@@ -541,7 +541,7 @@ cases += [(7301, 20.0, 2.0), (7302, 0.05, 3.0), (7303, 0.0, 2.0), (7304, 1.0, 0.
 ### END HIDDEN TESTS
 for seed, size, limit in cases:
     rng = np.random.default_rng(seed)
-    shapes = {"dW1": (4, 3), "db1": (3,), "dW2": (3, 2), "db2": (2,)}
+    shapes = {"W1": (4, 3), "b1": (3,), "W2": (3, 2), "b2": (2,)}
     # Of different sizes, as in a network: a common factor and one for each array are not the same.
     grads = {name: size * rng.uniform(0.1, 2) * rng.normal(size=shape) for name, shape in shapes.items()}
     together = np.concatenate([array.ravel() for array in grads.values()])
