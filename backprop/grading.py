@@ -538,6 +538,8 @@ class Exercise:
     @staticmethod
     def _is_numerical(loss: Callable, params: Mapping, report: Report) -> bool:
         """Along a random direction, is the error larger than a formula's, where the oracle could tell?"""
+        if any(np.finfo(array.dtype).eps > NUMERICAL_AGREEMENT for array in report.analytic.values()):
+            return False  # a formula in float32 is no closer
         rng = np.random.default_rng(0)
         direction = {name: rng.standard_normal(np.shape(value)) for name, value in params.items()}
         terms = [np.ravel(report.analytic[name] * along) for name, along in direction.items()]

@@ -116,3 +116,18 @@ def test_release_gives_nothing_away(path):
     for line in secret:
         assert line not in seen
     assert not any(cell.get("outputs") for cell in release.cells)
+
+
+def test_a_wrong_diagnosis_costs_its_points_and_gives_the_right_one_away_to_nobody():
+    source, full, release = built(notebooks.SOURCES / "pytorch_example.py")
+    answers = source.answers()
+    names = re.findall(r'"(broken_\d)": "([\w-]+)"', answers["five-loops"])
+    assert len(names) == 5
+    wrong = answers["five-loops"]
+    for (loop, right), (_, other) in zip(names, names[1:] + names[:1], strict=True):
+        wrong = wrong.replace(f'"{loop}": "{right}"', f'"{loop}": "{other}"')
+    for notebook in (full, release):
+        run = notebooks.run(notebooks.filled(notebook, {**answers, "five-loops": wrong}), only=["five-loops"])
+        assert run.points["five-loops"] == source.graded["five-loops"].points / 2
+        feedback = run.feedback["five-loops"]
+        assert "broken_1: its mistake is not in-place-on-saved" in feedback and names[0][1] not in feedback

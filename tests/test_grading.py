@@ -473,6 +473,15 @@ def test_a_finite_difference_is_flagged_and_not_zeroed(capsys):
     assert "[numerical-gradient-returned] for the instructor" in text
 
 
+def test_a_formula_in_float32_is_not_taken_for_a_finite_difference():
+    x = np.linspace(0.3, 2.1, 7)
+    for answer in (lambda x: np.cos(x.astype("f4")), lambda x: np.cos(x)):
+        exercise = grading.Assignment("demo", {"slope": answer}).exercise("one")
+        exercise.derivative("slope", np.sin, x, case=1)
+        assert exercise.score() > 0 and not exercise.notes
+
+
+
 def test_calling_the_loss_once_per_entry_is_flagged(capsys):
     def by_complex_step(x):
         g = np.zeros(x.shape)
