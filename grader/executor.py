@@ -14,6 +14,7 @@ import atexit
 import builtins
 import copy
 import functools
+import itertools
 import json
 import re
 import socket
@@ -37,6 +38,7 @@ from grader.suspicion import suspicions
 
 # What takes long to import, where a notebook imports it: {as a notebook says: what to import}.
 PRELOADED = {"torch": "torch", "matplotlib": "matplotlib.pyplot"}
+NOT_RUN = {"output_type": "error", "ename": "NotRun", "evalue": "the cell was not run", "traceback": ["NotRun"]}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS$.*?^[ \t]*### END HIDDEN TESTS$\n?", re.MULTILINE | re.DOTALL)
 
@@ -98,8 +100,10 @@ class Executor:
         steps = plan(notebook, source)
         with self._lock:
             reply = self._ask(steps)
-        for step, done in zip(steps, reply["cells"], strict=False):
+        for step, done in itertools.zip_longest(steps, reply["cells"]):
             cell = notebook.cells[step["index"]]
+            # Without an output nbgrader would read full marks.
+            done = done or {"outputs": [NOT_RUN], "count": None}
             cell.outputs = [nbformat.from_dict(output) for output in done["outputs"]]
             cell.execution_count = done["count"]
         flags += [Flag(*flag) for flag in reply["flags"]]
@@ -290,9 +294,8 @@ def plan(notebook: NotebookNode, source: NotebookNode | None) -> list[dict]:
     sides = {"tests": "trusted", "given": "both"}
     cells = (source or notebook).cells
     named = {kind: {n for cell in cells if role(cell) == kind for n in defined(cell)} for kind in (*sides, "solution")}
-    given, names = named["given"], named["solution"]
-    if source is None:
-        names -= given | named["tests"] | set(dir(builtins))
+    given, answers = named["given"], named["solution"]
+    names = answers if source else answers - (given | named["tests"] | set(dir(builtins)))
     steps = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
@@ -306,7 +309,7 @@ def plan(notebook: NotebookNode, source: NotebookNode | None) -> list[dict]:
                 "source": cell.source,
                 "id": identity,
                 "names": sorted(names),
-                "redefined": sorted(given & defined(cell)) if kind not in sides else [],
+                "redefined": sorted((given - answers) & defined(cell)) if kind not in sides else [],
             }
         )
     return steps

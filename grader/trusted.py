@@ -10,6 +10,7 @@ or executed here.
 import ast
 import builtins
 import contextlib
+import dataclasses
 import functools
 import gc
 import io
@@ -17,6 +18,8 @@ import json
 import linecache
 import math
 import os
+import re
+import resource
 import socket
 import subprocess
 import sys
@@ -30,10 +33,11 @@ from typing import Any
 import numpy as np
 
 from backprop import grading
-from grader import wire
+from grader import sandbox, wire
 
 grading.INNER.add(__file__)
-NESTED, FLAGS = 20, 50
+NESTED, FLAGS, LONGEST, OUTPUT = 20, 50, 3000, 20 * 2**20
+PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/=\s]*")
 
 
 class Stopped(Exception):
@@ -59,6 +63,7 @@ class Student:
         self.end = time.monotonic() + self.limits["seconds"]
         self.starts = 0
         self.status = "ok"
+        self.room = OUTPUT
         self.process: subprocess.Popen | None = None
 
     # Its life ------------------------------------------------------------------------------------------------
@@ -108,6 +113,9 @@ class Student:
             self.link.send(frame, deadline)
             while True:
                 try:
+                    # Whoever calls back without end never lets us wait.
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
                     reply = wire.unpack(self.link.receive(deadline))
                 except TimeoutError:
                     if interrupted:
@@ -148,6 +156,7 @@ class Student:
 
     def flag(self, kind: str, message: str) -> None:
         """Note something for the instructor, once."""
+        message = "".join(letter if letter.isprintable() else "?" for letter in message[:300])
         if [kind, message, self.at] not in self.flags and len(self.flags) < FLAGS:
             self.flags.append([kind, message, self.at])
 
@@ -196,13 +205,15 @@ class Student:
         except ValueError:
             return [_error_output("Stopped", "the cell gave no outputs")], None
         self.ran.append(request)
-        return _clean(outputs, self.limits["output"]), count if type(count) is int else None
+        outputs = _clean(outputs, min(self.limits["output"], self.room))
+        self.room -= len(json.dumps(outputs))
+        return outputs, count if type(count) is int else None
 
     def look(self, names: list[str]) -> dict:
         try:
             _, found = self.ask(["names", names])
-            return {name: found[name] for name in names if name in found}
-        except (Stopped, ValueError, TypeError):
+            return {name: (kind, value) for name, (kind, value) in found.items() if name in names}
+        except (Stopped, AttributeError, ValueError, TypeError):
             return {}
 
 
@@ -230,8 +241,8 @@ class Proxy:
             what, value, changed, warned, counts = reply
             if changed is not None:
                 _write_back(args, changed)
-            for kind, text in warned:
-                warnings.warn(str(text), _warning(kind), stacklevel=2)
+            for kind, text in warned[:20]:
+                warnings.warn(str(text)[:LONGEST], _warning(kind), stacklevel=2)
             for name in self.counts:
                 self.counts[name] += max(0, int(counts.get(name, 0)))
         except (AttributeError, TypeError, ValueError) as error:
@@ -288,16 +299,16 @@ def _exception(told: dict, ours: list[BaseException]) -> BaseException:
     base = next((b for b in bases if isinstance(b, type) and issubclass(b, BaseException)), Exception)
     if not issubclass(base, (Exception, SystemExit)):
         base = Exception
-    text, name = str(told["text"]), str(told["type"])
+    text, name = str(told["text"])[:LONGEST], str(told["type"])[:100]
     made = type(name if name.isidentifier() else "Exception", (base,), {"__str__": lambda self: text})
     error = made.__new__(made)
-    error.student_function = str(told["function"])
+    error.student_function = str(told["function"])[:100]
     if type(origin) is int and 0 <= origin < len(ours):
         # It began in a function that we had handed over.
         error.__cause__ = ours[origin]
         error.student_line = grading._where(ours[origin]).partition(" (in your line `")[2].removesuffix("`)")
     else:
-        error.student_line = str(told["line"])
+        error.student_line = str(told["line"])[:LONGEST]
     return error
 
 
@@ -365,6 +376,10 @@ class Trusted:
         return self.outputs
 
     def show(self, feedback: grading.Feedback) -> None:
+        # A remark may quote what a student's function returned.
+        lines = [grading.Remark(remark.message[:LONGEST], remark.mistakes) for remark in feedback.remarks]
+        notes = [note[:LONGEST] for note in feedback.notes[:50]]
+        feedback = dataclasses.replace(feedback, remarks=lines, notes=notes)
         data = {"text/plain": str(feedback), "text/html": feedback._repr_html_()}
         self.outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
 
@@ -393,23 +408,28 @@ def _words(source: str) -> frozenset[str]:
 
 
 def _error_output(name: str, text: str) -> dict:
+    text = text[:LONGEST]
     return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
 
 
 def _clean(outputs: Any, limit: int) -> list[dict]:
-    """The outputs that a student's cell may have; anything else is dropped."""
+    """The outputs that a student's cell may have, `limit` characters of them; anything else is dropped."""
     kept = []
-    for output in outputs if isinstance(outputs, list) else []:
+    for output in outputs[:500] if isinstance(outputs, list) else []:
+        limit -= len(json.dumps(kept[-1])) if kept else 0
+        if limit <= 0:
+            break
         match output:
             case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
                 kept.append({"output_type": "stream", "name": name, "text": text[:limit]})
             case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
                 data = {k: v for k, v in data.items() if k in ("text/plain", "image/png") and isinstance(v, str)}
+                data = {k: v for k, v in data.items() if len(v) <= limit and (k == "text/plain" or PNG.fullmatch(v))}
                 more = {"execution_count": None} if kind == "execute_result" else {}
                 kept.append({"output_type": kind, "data": data, "metadata": {}, **more})
             case {"output_type": "error", "ename": str(name), "evalue": str(text), "traceback": list(lines)}:
-                lines = [line for line in lines if isinstance(line, str)]
-                kept.append({"output_type": "error", "ename": name, "evalue": text, "traceback": lines})
+                lines = [line[:LONGEST] for line in lines[:100] if isinstance(line, str)]
+                kept.append({"output_type": "error", "ename": name[:100], "evalue": text[:LONGEST], "traceback": lines})
     return kept
 
 
@@ -445,6 +465,13 @@ def grade(steps: list[dict], student: Student) -> dict:
     return {"cells": cells, "flags": flags, "mistakes": mistakes, "status": student.status if sound else "unsound"}
 
 
+def _bound(memory: int) -> None:
+    """Call-backs with large arrays make larger ones here."""
+    base = sandbox.address_space()
+    if base:
+        resource.setrlimit(resource.RLIMIT_AS, (base + memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
 def serve(control: socket.socket) -> None:
     """Fork a child for each request that comes with the student's control socket."""
     # What is imported, compiled or looked up once is there for every child.
@@ -468,6 +495,7 @@ def serve(control: socket.socket) -> None:
         child = os.fork()
         if not child:
             try:
+                _bound(request["wanted"]["limits"]["memory"])
                 student = Student(socket.socket(fileno=fds[0]), request["wanted"], link.channel)
                 link.send(wire.pack(grade(request["steps"], student)))
                 student.stop()

@@ -7,7 +7,7 @@
 Numbers, strings, None, lists, tuples, sets, dicts and NumPy arrays of numbers, truths and text arrive as what they
 were, exactly.  A function arrives as one that calls back, where `functions` says how.  Anything else arrives as an
 `Opaque` that has the name of its type and nothing more: no class, no code and no pickle ever crosses.  A frame is at
-most `FRAME` bytes, a message at most `DEPTH` levels deep and `ITEMS` values long.
+most `TEXT` and `FRAME` bytes, a message at most `DEPTH` levels deep and `ITEMS` values long.
 """
 
 import json
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 FRAME = 64 * 2**20
+TEXT = 8 * 2**20
 DEPTH = 30
 ITEMS = 200_000
 DIGITS = 4000
@@ -122,7 +123,7 @@ def pack(message: Any, functions: Callable[[Callable], int] | None = None) -> by
 
     text = json.dumps({"message": encode(message, 0), "sizes": [len(buffer) for buffer in buffers]}).encode()
     total = sum(map(len, buffers))
-    if len(text) + total > FRAME:
+    if len(text) > TEXT or total > FRAME:
         raise Refused(f"{len(text) + total:,} bytes are too many to be handed over")
     return b"".join([HEAD.pack(len(text), total), text, *buffers])
 
@@ -148,10 +149,12 @@ def unpack(frame: bytes, functions: Callable[[int], Any] | None = None) -> Any:
     length, total = HEAD.unpack_from(frame)
     if HEAD.size + length + total != len(frame):
         raise Refused("a frame's lengths don't add up")
+    if length > TEXT:
+        raise Refused(f"{length:,} bytes of text")
     try:
         body = json.loads(frame[HEAD.size : HEAD.size + length].decode())
         message, sizes = body["message"], body["sizes"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise Refused(f"a frame can't be read: {type(error).__name__}") from None
     if type(sizes) is not list or any(type(size) is not int or size < 0 for size in sizes) or sum(sizes) != total:
         raise Refused("a frame's arrays don't add up")

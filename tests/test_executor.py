@@ -4,6 +4,7 @@ import copy
 import functools
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -85,8 +86,11 @@ def test_marks_and_words_are_those_of_one_process(path, answers, executor):
     here = notebooks.run(notebook)
     there = executor.run(notebook, source=built(path)[1])
     assert there.status == "ok"
-    expected = {name: (repr(here.points[name]), here.feedback[name].rstrip("\n"), []) for name in here.points}
-    assert graded(there.notebook) == expected
+    # How sure finite differences are is a matter of rounding, which another process's threads change.
+    rounded = lambda text: re.sub(r"± \S+", "±", text.rstrip("\n"))
+    expected = {name: (repr(here.points[name]), rounded(here.feedback[name]), []) for name in here.points}
+    found = {name: (value, rounded(text), more) for name, (value, text, more) in graded(there.notebook).items()}
+    assert found == expected
     assert there.mistakes == here.named
     assert {flag.kind for flag in there.flags} <= {"numerical-gradient-returned"}
 
