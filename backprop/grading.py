@@ -699,7 +699,8 @@ def _output(prints: Mapping[str, list], output: str) -> list | None:
 
 def _link(link: str) -> str:
     chapter = link.split("#")[0].replace("_", " ")
-    return f" → {chapter.capitalize()}" if chapter else ""
+    title = chapter.capitalize().replace("Pytorch", "PyTorch").replace("Numpy", "NumPy")
+    return f" → {title}" if chapter else ""
 
 
 def _unwritten(name: str, what: str) -> Finding:
@@ -789,9 +790,11 @@ def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
         return Finding("none-returned", "", f"{label} is missing.")
     try:
         a, b = np.asarray(got, dtype=float), np.asarray(want, dtype=float)
-    except (TypeError, ValueError):
-        kind = type(got).__name__
-        return Finding("wrong-dtype", "", f"{label} is a {kind}, expected a number or an array of numbers.")
+    except Exception:
+        kind, wanted = type(got).__name__, "expected a number or an array of numbers"
+        if kind == "Tensor":
+            return Finding("", "", f"{label} is a Tensor, {wanted}: .item() or .detach().numpy() takes them out.")
+        return Finding("wrong-dtype", "", f"{label} is a {kind}, {wanted}.")
     if a.shape != b.shape:
         return Finding("wrong-shape", "", f"{label}: shape {a.shape}, expected {b.shape}.")
     if not np.all(np.isfinite(a)):

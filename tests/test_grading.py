@@ -460,6 +460,23 @@ def test_a_judge_may_ask_for_several_parts_and_leave_no_fingerprint(capsys):
     assert earned == 0.5 and "f: too small.\n[sign]" in text
 
 
+class Tensor:
+    """Refuses to become an array, as a tensor of PyTorch that is in a graph does."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+def test_a_tensor_that_refuses_is_told_how_to_give_its_numbers(capsys):
+    exercise = grading.Assignment("test", {"f": lambda x: Tensor()}).exercise("numbers")
+    exercise.value("f", [1.0], 1.0, case=1)
+    exercise.value("f", [1.0], {"L": 1.0}, case=2)
+    exercise.holds("f", [1.0], lambda value: None, case=3)
+    exercise.gradient("f", lambda p: p["x"] ** 2, {"x": 2.0}, case=4)
+    _, text = shown(exercise, capsys)
+    assert "f is a Tensor, expected a number" in text and ".item()" in text
+
+
 # Numerical answers -------------------------------------------------------------------------------------------
 
 
