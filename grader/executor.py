@@ -38,6 +38,8 @@ from grader.suspicion import suspicions
 
 # What takes long to import, where a notebook imports it: {as a notebook says: what to import}.
 PRELOADED = {"torch": "torch", "matplotlib": "matplotlib.pyplot"}
+PICTURES = ("image/png", "image/jpeg", "image/gif")
+BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 NOT_RUN = {"output_type": "error", "ename": "NotRun", "evalue": "the cell was not run", "traceback": ["NotRun"]}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS$.*?^[ \t]*### END HIDDEN TESTS$\n?", re.MULTILINE | re.DOTALL)
@@ -226,8 +228,7 @@ def mended(notebook: NotebookNode, source: NotebookNode | None) -> tuple[Noteboo
         else:
             if name in known:
                 flags.append(Flag("duplicated", "the cell is there more than once; the last one counts", name))
-            cell.metadata.pop("nbgrader", None)
-            chunks[at].append(cell)
+            chunks[at].append(_own(cell))
     for name, cell in known.items():
         if name not in chunks:
             flags.append(Flag("missing", "the cell was missing and has been put back", name))
@@ -240,7 +241,8 @@ def mended(notebook: NotebookNode, source: NotebookNode | None) -> tuple[Noteboo
         if not re.fullmatch(r"[\w-]{1,64}", str(cell.get("id", "")), re.ASCII) or cell.id in ids:
             cell.id = f"cell-{number}"
         ids.add(cell.id)
-    notebook.metadata["kernelspec"] = source.metadata.get("kernelspec", KERNEL)
+    kernel = source.metadata.get("kernelspec", KERNEL)
+    notebook.metadata = NotebookNode(kernelspec=kernel, language_info=NotebookNode(name="python"))
     return notebook, flags
 
 
@@ -249,11 +251,44 @@ def _mend(theirs: NotebookNode | None, ours: NotebookNode, flags: list[Flag]) ->
     cell, name = copy.deepcopy(ours), ours.metadata.nbgrader.grade_id
     if role(ours) == "solution":
         cell.source = theirs.source if theirs else ""
+        if cell.cell_type == "markdown" and theirs and theirs.source != ours.source:
+            cell.source, cell.attachments = _inert(theirs.source), _pictures(theirs)
     elif theirs and theirs.source.strip() not in (ours.source.strip(), HIDDEN.sub("", ours.source).strip()):
         flags.append(Flag("edited", "the cell is not the student's to edit, and was put back as it was", name))
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
     return cell
+
+
+def _own(theirs: NotebookNode) -> NotebookNode:
+    """A cell that a student has added: its text, and nothing that a page would run."""
+    if theirs.cell_type == "code":
+        return nbformat.v4.new_code_cell(theirs.source, id=theirs.get("id", ""))
+    return nbformat.v4.new_markdown_cell(
+        _inert(theirs.source), id=theirs.get("id", ""), attachments=_pictures(theirs)
+    )
+
+
+def _inert(text: str) -> str:
+    """Markdown without HTML and without links that run.
+
+    A tag begins with a letter right after its bracket, wherever it stands; a scheme ends with a colon, however written.
+    """
+    text = re.sub(r"&(?=#|colon|tab|newline)", "& ", text, flags=re.IGNORECASE)
+    text = re.sub(r"(javascript|vbscript|data)(?=[\s\\]*:)", r"\1 -", text, flags=re.IGNORECASE)
+    return re.sub(r"<(?=[A-Za-z/!?])(?!https?://[^\s<>\"']*>)", "< ", text)
+
+
+def _pictures(cell: NotebookNode) -> NotebookNode:
+    """The pictures that were pasted into a cell."""
+    picture = lambda mime, data: mime in PICTURES and BASE64.fullmatch(str(data))
+    return NotebookNode(
+        {
+            name: NotebookNode({mime: data for mime, data in files.items() if picture(mime, data)})
+            for name, files in cell.get("attachments", {}).items()
+            if isinstance(files, dict)
+        }
+    )
 
 
 def from_gradebook(gradebook: Gradebook, assignment: str, notebook: str, order: list[str]) -> NotebookNode:
@@ -309,7 +344,7 @@ def plan(notebook: NotebookNode, source: NotebookNode | None) -> list[dict]:
                 "source": cell.source,
                 "id": identity,
                 "names": sorted(names),
-                "redefined": sorted((given - answers) & defined(cell)) if kind not in sides else [],
+                "redefined": sorted((given - names) & defined(cell)) if kind not in sides else [],
             }
         )
     return steps

@@ -144,7 +144,7 @@ class Student:
             reason = how.get("reason") or "died"
             words = {"memory": "the notebook used more memory than there is for it"}
             raise self._mark(reason, words.get(reason, "the process that ran the notebook ended")) from None
-        except (wire.Refused, TypeError) as error:
+        except (wire.Refused, TypeError, IndexError) as error:
             if isinstance(error, wire.Refused) and self.link is not None:
                 self.flag("protocol", f"the student's process sent what no honest one does: {error}")
             self.stop()

@@ -245,6 +245,34 @@ def test_cells_are_put_back(change, expected, kinds, executor):
     assert all(c.metadata.nbgrader.get("points", 0) < 10 for c in done.notebook.cells if "nbgrader" in c.metadata)
 
 
+def test_a_students_text_runs_nothing_in_a_browser(executor):
+    """Formgrader and feedback pages show what Markdown and raw cells hold."""
+    from nbconvert import HTMLExporter
+
+    script = "alert('canary-of-a-script')"
+    texts = [
+        f"<script>{script}</script>", f'a <img src=x onerror="{script}"> b', f"<!-- --><svg onload={script}>",
+        f"[a](javascript:{script}) [b](javascript&#58;{script}) [c](JAVAscript\\:{script})",
+        f"[d]\n\n[d]: vbscript:{script}",
+        f"`<b>` <https://example.org> $a<b$ <a href='javascript:{script}'>x</a>",
+    ]  # fmt: skip
+
+    def change(cells, notebook):
+        for text in texts:
+            tags = {"tags": [f'"><script>{script}</script>']}
+            notebook.cells.append(nbformat.v4.new_markdown_cell(text, metadata=tags))
+            notebook.cells.append(nbformat.v4.new_raw_cell(text, metadata={"raw_mimetype": "text/html"}))
+        notebook.metadata["title"] = f"</title><script>{script}</script>"
+        notebook.metadata["widgets"] = {"x": {"state": f"</script><script>{script}</script>"}}
+
+    done = executor.run(tampered(change), source=built(TARGET)[1])
+    page = HTMLExporter().from_notebook_node(done.notebook)[0]
+    found = re.findall(r"<[a-z]+\b[^<>]*canary-of-a-script|<script>alert", page)
+    assert found == [] and "https://example.org" in page
+    seen = HTMLExporter().from_notebook_node(tampered(change))[0]
+    assert "<script>alert" in seen, "nothing to be stopped"
+
+
 def test_an_answer_that_is_missing_is_never_replaced_by_the_instructors():
     notebook, _ = mended(tampered(delete), built(TARGET)[1])
     assert next(c for c in notebook.cells if c.id == "solution-square").source == ""
