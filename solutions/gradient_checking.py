@@ -630,15 +630,15 @@ def checkups(seed):
     flat, flat_grad = lambda x: 2.5, lambda x: np.zeros(x.shape)
     logs, logs_grad = lambda x: float(np.sum(x * np.log(x))), lambda x: np.log(x) + 1
     kinks, kinks_grad = lambda x: float(np.sum(c * np.maximum(x, 0))), lambda x: c * (x > 0)
-    shared, first = np.zeros(7), []
+    shared, added, first = np.zeros(7), np.zeros(7), []
 
     def shared_grad(x):
         np.multiply(c, np.cos(x), out=shared)
         return shared
 
     def adding_grad(x):
-        np.add(shared, waves_grad(x), out=shared)
-        return shared
+        np.add(added, waves_grad(x), out=added)
+        return added
 
     def first_grad(x):
         first.append(waves_grad(x))
@@ -682,11 +682,11 @@ def checkups(seed):
 def grad_check(f, grad, x):
     """f: array -> float, grad: array -> array; returns True or False."""
     ### BEGIN SOLUTION
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
         # Beside x, where there is hardly ever a kink.
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -711,10 +711,10 @@ exercise.score()
 
 # %% mistake="absolute-tolerance" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape:
             return False
@@ -725,10 +725,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="absolute-tolerance" of="grad-check" variant="allclose"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape:
             return False
@@ -739,10 +739,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="absolute-tolerance" of="grad-check" variant="a-hundredth"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape:
             return False
@@ -753,11 +753,11 @@ def grad_check(f, grad, x):
 
 # %% mistake="forward-difference" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     h = 6e-6 * scale
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -773,10 +773,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="step-too-small" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -787,10 +787,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="step-too-large" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -801,10 +801,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="fixed-step" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -815,10 +815,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="zero-over-zero" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         a = np.array(grad(place))
         if a.shape != x.shape:
             return False
@@ -830,10 +830,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="ones-upstream" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -846,10 +846,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="one-entry-only" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -861,10 +861,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="one-entry-only" of="grad-check" variant="any-for-all"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape:
             return False
@@ -877,8 +877,8 @@ def grad_check(f, grad, x):
 # %% mistake="at-a-kink" of="grad-check"
 def grad_check(f, grad, x):
     scale = np.max(np.abs(x)) or 1.0
-    rng = np.random.default_rng(3)
-    for place in (x, x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)):
+    dice = np.random.default_rng(3)
+    for place in (x, x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)):
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -908,10 +908,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="wrong-shape" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if not np.all(np.isfinite(claimed)):
             return False
@@ -923,10 +923,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="not-finite" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape:
             return False
@@ -937,10 +937,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="lengths-compared" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -952,10 +952,10 @@ def grad_check(f, grad, x):
 
 # %% mistake="relative-per-entry" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -968,9 +968,9 @@ def grad_check(f, grad, x):
 
 # %% mistake="randomness-between-calls" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
-    beside = lambda: x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+    beside = lambda: x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
     for _ in range(2):
         claimed = np.array(grad(beside()))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
@@ -982,11 +982,11 @@ def grad_check(f, grad, x):
 
 # %% mistake="perturbation-not-undone" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
+    dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
     h = 6e-6 * scale
     for _ in range(2):
-        place = x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape)
+        place = x + 0.01 * scale * dice.uniform(-1, 1, size=x.shape)
         claimed = np.array(grad(place))
         if claimed.shape != x.shape or not np.all(np.isfinite(claimed)):
             return False
@@ -1001,31 +1001,17 @@ def grad_check(f, grad, x):
     return True
 
 
-# %% mistake="saved-value-overwritten" of="grad-check"
-def grad_check(f, grad, x):
-    rng = np.random.default_rng(3)
-    scale = np.max(np.abs(x)) or 1.0
-    places = [x + 0.01 * scale * rng.uniform(-1, 1, size=x.shape) for _ in range(2)]
-    claims = [grad(place) for place in places]
-    for place, claimed in zip(places, claims, strict=True):
-        if np.shape(claimed) != x.shape or not np.all(np.isfinite(claimed)):
-            return False
-        if not relative_error(claimed, numerical_gradient(f, place, 6e-6 * scale)) <= 1e-6:
-            return False
-    return True
-
-
 # %% accepted="directions" of="grad-check"
 def grad_check(f, grad, x):
-    rng = np.random.default_rng(11)
+    dice = np.random.default_rng(11)
     scale = max(np.abs(x).max(), 1e-300)
     for _ in range(4):
-        here = x + scale * 0.02 * rng.normal(size=x.shape)
+        here = x + scale * 0.02 * dice.normal(size=x.shape)
         g = np.array(grad(here), dtype=float)
         if g.shape != x.shape or not np.isfinite(g).all():
             return False
         for _ in range(5):
-            v, h = rng.normal(size=x.shape), 4e-6 * scale
+            v, h = dice.normal(size=x.shape), 4e-6 * scale
             rate, promised = (f(here + h * v) - f(here - h * v)) / (2 * h), np.sum(g * v)
             if abs(rate - promised) > 1e-5 * np.linalg.norm(g):
                 return False
@@ -1112,11 +1098,11 @@ def crowds(seed):
 def directional_check(f, grad, x):
     """f: array -> float, grad: array -> array; returns True or False."""
     ### BEGIN SOLUTION
-    rng, found = np.random.default_rng(5), grad(x)
+    dice, found = np.random.default_rng(5), grad(x)
     if np.shape(found) != x.shape:
         return False
     for _ in range(3):
-        way = rng.normal(size=x.shape)
+        way = dice.normal(size=x.shape)
         seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
         if not abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found):
             return False
@@ -1178,48 +1164,48 @@ def directional_check(f, grad, x):
 
 # %% mistake="absolute-tolerance" of="directional-check"
 def directional_check(f, grad, x):
-    rng, found = np.random.default_rng(5), grad(x)
+    dice, found = np.random.default_rng(5), grad(x)
     if np.shape(found) != x.shape:
         return False
-    way = rng.normal(size=x.shape)
+    way = dice.normal(size=x.shape)
     seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
     return bool(abs(seen - np.sum(found * way)) <= 1e-5)
 
 
 # %% mistake="absolute-tolerance" of="directional-check" variant="allclose"
 def directional_check(f, grad, x):
-    rng, found = np.random.default_rng(5), grad(x)
+    dice, found = np.random.default_rng(5), grad(x)
     if np.shape(found) != x.shape:
         return False
-    way = rng.normal(size=x.shape)
+    way = dice.normal(size=x.shape)
     seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
     return np.allclose(seen, np.sum(found * way), atol=1e-3)
 
 
 # %% mistake="forward-difference" of="directional-check"
 def directional_check(f, grad, x):
-    rng, found = np.random.default_rng(5), grad(x)
+    dice, found = np.random.default_rng(5), grad(x)
     if np.shape(found) != x.shape:
         return False
-    way = rng.normal(size=x.shape)
+    way = dice.normal(size=x.shape)
     seen = (f(x + 6e-6 * way) - f(x)) / 6e-6
     return bool(abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found))
 
 
 # %% mistake="step-too-large" of="directional-check"
 def directional_check(f, grad, x):
-    rng, found = np.random.default_rng(5), grad(x)
+    dice, found = np.random.default_rng(5), grad(x)
     if np.shape(found) != x.shape:
         return False
-    way = rng.normal(size=x.shape)
+    way = dice.normal(size=x.shape)
     seen = (f(x + 0.1 * way) - f(x - 0.1 * way)) / 0.2
     return bool(abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found))
 
 
 # %% mistake="wrong-shape" of="directional-check"
 def directional_check(f, grad, x):
-    rng, found = np.random.default_rng(5), grad(x)
-    way = rng.normal(size=x.shape)
+    dice, found = np.random.default_rng(5), grad(x)
+    way = dice.normal(size=x.shape)
     seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
     return bool(abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found))
 
@@ -1229,9 +1215,9 @@ def directional_check(f, grad, x):
     g = np.asarray(grad(x), dtype=float)
     if g.shape != x.shape:
         return False
-    rng = np.random.default_rng(17)
+    dice = np.random.default_rng(17)
     for _ in range(5):
-        v = rng.standard_normal(x.shape)
+        v = dice.standard_normal(x.shape)
         v /= np.linalg.norm(v)
         rate = (f(x + 1e-3 * v) - f(x - 1e-3 * v)) / 2e-3
         if abs(rate - np.vdot(g, v)) > 2e-5 * np.linalg.norm(g) / np.sqrt(x.size):
@@ -1253,11 +1239,11 @@ def directional_check(f, grad, x):
 
 # %% accepted="extrapolated" of="directional-check"
 def directional_check(f, grad, x):
-    g, rng = np.array(grad(x)), np.random.default_rng(2)
+    g, dice = np.array(grad(x)), np.random.default_rng(2)
     if np.shape(g) != np.shape(x):
         return False
     for _ in range(4):
-        v = rng.uniform(-1, 1, size=x.shape)
+        v = dice.uniform(-1, 1, size=x.shape)
         wide = (f(x + 2e-3 * v) - f(x - 2e-3 * v)) / 4e-3
         close = (f(x + 1e-3 * v) - f(x - 1e-3 * v)) / 2e-3
         if not np.isclose((4 * close - wide) / 3, np.sum(g * v), rtol=0, atol=1e-5 * np.linalg.norm(g)):
