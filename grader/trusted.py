@@ -22,6 +22,7 @@ import re
 import resource
 import socket
 import subprocess
+import symtable
 import sys
 import time
 import traceback
@@ -337,16 +338,16 @@ class Trusted:
         if step["side"] in ("trusted", "both"):
             self.bind(step["source"], step["names"])
             ours = self.execute(step["source"], step["id"])
+            for name in _assigned(step["source"]):
+                self.bound.pop(name, None)
             if step["side"] == "trusted":
                 outputs = ours
         return {"outputs": outputs, "count": count}
 
     def bind(self, source: str, answers: list[str]) -> None:
         """Give our cell the names that it takes from the student's notebook."""
-        for name, value in self.bound.items():
-            # Unless a cell of ours has put something else in its place.
-            if self.names.get(name) is value:
-                del self.names[name]
+        for name in self.bound:
+            self.names.pop(name, None)
         wanted = {name for name in _words(source) if not hasattr(builtins, name) and name not in self.names}
         found = self.student.look(sorted(wanted | set(answers)))
         self.bound = {
@@ -405,6 +406,13 @@ def _words(source: str) -> frozenset[str]:
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return frozenset(names | {text for text in texts if text.isidentifier()})
+
+
+@functools.cache
+def _assigned(source: str) -> frozenset[str]:
+    """The names that a cell itself gives: they are ours, even where the student's notebook has the same value."""
+    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
+    return frozenset(symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported())
 
 
 def _error_output(name: str, text: str) -> dict:

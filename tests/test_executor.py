@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -19,6 +20,7 @@ from conftest import ROOT, need
 from grader import notebooks, sandbox
 from grader.executor import Executor, Limits, mended
 from grader.suspicion import suspicions
+from grader.trusted import Trusted
 
 SOURCES = sorted(notebooks.SOURCES.glob("*.py"))
 TARGET = ROOT / "tests" / "target.py"
@@ -168,6 +170,17 @@ def test_a_process_that_ends_is_started_again_with_its_cells(executor):
     done = executor.run(answer(text, inverse=inverse))
     assert points(done.notebook) == {"square": 0.0, "inverse": 3.0, "is-slope": 4.0}
     assert done.status == "died"
+
+
+def test_what_a_given_cell_names_stays_where_the_student_has_the_same_number():
+    """A small number is one object, on whichever side of the pipe it was written."""
+    theirs = {"N": ("value", 6), "answer": ("value", 6)}
+    student = SimpleNamespace(cell=lambda *_: ([], 1), look=lambda names: {n: theirs[n] for n in names if n in theirs})
+    side = Trusted([], student)
+    for source in ("N = 6", "answer", "def given():\n    return N", "2 + 2"):
+        side.step({"id": "a", "side": "both", "source": source, "names": []})
+    assert side.names["given"]() == 6
+    assert "answer" not in side.names
 
 
 def test_answers_are_looked_up_afresh_for_each_cell(executor):
