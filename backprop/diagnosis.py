@@ -1242,6 +1242,14 @@ _AUTOGRAD = _family(
 _TRAINING = _family(
     "Training",
     (
+        "activation-on-logits",
+        "numpy_network#a-network-of-layers",
+        "The last layer has no activation: softmax takes its sums as they are, negative ones too.",
+        "Look at what the last turn of the loop over the layers does.",
+        "Every layer is treated alike, and the last one is not like the others.",
+        "Let the activation be skipped in the last layer, forward and on the way back.",
+    ),
+    (
         "initial-scale",
         "numpy_network#where-to-begin",
         "The spread of fresh weights is off: He takes the square root of 2 over the number of inputs of the layer.",
