@@ -18,7 +18,7 @@ ALLOWED = {
     "backprop/figures/*.py": {"backprop.figures", "backprop.nn", "backprop.tape", "backprop.ops"},
     "backprop/diagnosis.py": {"backprop.check"},
     "backprop/grading.py": {"backprop.check", "backprop.diagnosis"},
-    "solutions/*.py": {"backprop.grading", "backprop.data"},
+    "solutions/*.py": {"backprop.grading", "backprop.data", "backprop.nn"},
     "grader/*.py": {"backprop.grading", "grader"},
 }
 FILES = {path: allowed for pattern, allowed in ALLOWED.items() for path in ROOT.glob(pattern)}

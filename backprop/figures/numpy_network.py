@@ -45,8 +45,9 @@ def draw_digits(X, words, columns=6, roles=None):
     for k, (pixels, word) in enumerate(zip(X, words, strict=True)):
         left, top = gap + (k % columns) * (side + gap), 4 + (k // columns) * (side + 30)
         for (i, j), ink in np.ndenumerate(np.reshape(pixels, (8, 8))):
-            corner = (left + j * side / 8, top + i * side / 8)
-            ax.add_patch(Rectangle(corner, side / 8, side / 8, color=INK, alpha=float(ink), linewidth=0))
+            if ink:
+                corner = (left + j * side / 8, top + i * side / 8)
+                ax.add_patch(Rectangle(corner, side / 8, side / 8, color=INK, alpha=float(ink), linewidth=0))
         ax.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=GRID, linewidth=1))
         label(ax, left + side / 2, top + side + 13, word, roles[k] if roles else INK)
     return figure
