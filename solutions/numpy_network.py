@@ -1961,7 +1961,7 @@ def why(params):
         return f"on those it was trained on the loss is {cost:.3g}, far worse than guessing", "step-uphill"
     if right < 0.25 and cost > 0.97 * np.log(10):
         biased = any(np.any(values) for name, values in params.items() if name[0] == "b")
-        return "that is guessing", "labels-misaligned" if biased else "update-not-kept"
+        return "that is guessing; are the exercises above right?", "labels-misaligned" if biased else "update-not-kept"
     return f"of those it was trained on, {right:.3f}", "too-few-steps" if right < 0.97 else ""
 
 
