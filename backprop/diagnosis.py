@@ -1214,6 +1214,22 @@ _AUTOGRAD = _family(
         "Set the gradients to zero in the place where a new pass begins.",
     ),
     (
+        "recursion-too-deep",
+        "tiny_autograd#in-which-order",
+        "A function that calls itself once per node stops at about 1,000 nodes: keep the nodes to come in a list.",
+        "Count how many calls are open at once when the graph is one long chain.",
+        "Each node of the chain waits inside the call of the one after it, and Python allows about 1,000 of these.",
+        "Walk with a loop over a list of nodes still to be looked at, and append to it what you find.",
+    ),
+    (
+        "state-not-restored",
+        "tiny_autograd#computing-without-a-record",
+        "A switch that a block turns must afterwards stand as before: also after an error, also inside another block.",
+        "Try it inside itself, and with an exception thrown in the middle, and look at the switch afterwards.",
+        "The switch is turned to a fixed position at the end, or only if all goes well.",
+        "Note the position on the way in, and put that back on the way out, whatever happened in between.",
+    ),
+    (
         "saved-value-overwritten",
         "tiny_autograd",
         "A value saved for the backward pass was changed before it was used: save a copy, or do not write in place.",

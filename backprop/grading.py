@@ -275,16 +275,17 @@ class Exercise:
         rtol: float = 1e-9,
         output: str = "",
         weight: float = 1.0,
+        via: Callable | None = None,
     ) -> None:
         """`function(*args)` equals `expected`, an array or number, or a dict of them.
 
         For a dict the function may return a dict too (other keys are ignored), or a tuple in the same order.
-        Otherwise `output` names the part, where several cases are to earn marks apart.
+        Otherwise `output` names the part, where several cases are to earn marks apart.  `via` is that of `gradient`.
         """
         several = isinstance(expected, Mapping)
         wanted = dict(expected) if several else {output: expected}
         parts = {name: self._part(function, name, weight) for name in wanted}
-        answer = self._call(function, args)
+        answer = self._call(function, args, via=via)
         got = answer.value if several else {output: answer.value}
         if isinstance(got, (tuple, list)) and len(got) == len(wanted):
             got = dict(zip(wanted, got, strict=True))
@@ -462,7 +463,8 @@ class Exercise:
         except NotImplementedError as error:
             return Answer(finding=_unwritten(_stopped_in(error, self._namespace, function), "is not written yet"))
         except (Exception, SystemExit) as error:
-            return Answer(finding=Finding("", "", f"{function} stopped: {_where(error)}"), error=error)
+            known = "recursion-too-deep" if isinstance(error, RecursionError) else ""
+            return Answer(finding=Finding(known, "", f"{function} stopped: {_where(error)}"), error=error)
         if value is None:
             return Answer(finding=Finding("none-returned", "", f"{function} returned None, expected its result."))
         if before != [array.tobytes() for array in _arrays(args)]:
@@ -712,8 +714,13 @@ def _stopped_in(error: BaseException, namespace: Mapping, function: str) -> str:
         return error.student_function
     frame = error.__traceback__
     while frame is not None:
-        name = frame.tb_frame.f_code.co_name
-        if getattr(namespace.get(name), "__code__", None) is frame.tb_frame.f_code:
+        code = frame.tb_frame.f_code
+        name = code.co_qualname.split(".")[0]
+        found = namespace.get(name)
+        if isinstance(found, type):
+            # A method is called by its class.
+            found = vars(found).get(code.co_name)
+        if getattr(found, "__code__", None) is code:
             function = name
         frame = frame.tb_next
     return function

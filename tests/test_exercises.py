@@ -62,7 +62,7 @@ def test_unsolved_fails_every_graded_cell_with_a_helpful_line(path):
     run = notebooks.run(release)
     assert run.points and set(run.points.values()) == {0.0}
     for exercise, feedback in run.feedback.items():
-        functions = re.findall(r"^def (\w+)", source.of("solution", exercise)[0].text, re.MULTILINE)
+        functions = re.findall(r"^(?:def|class) (\w+)", source.of("solution", exercise)[0].text, re.MULTILINE)
         assert any(f"{function} is not written yet" in feedback for function in functions), feedback
         assert "NameError" not in feedback and "Traceback" not in feedback
 
