@@ -82,6 +82,8 @@ def subtract(A, B):
 # | `exp(X)`, `log(X)`, `tanh(X)`, `relu(X)` | entry by entry |
 # | `take(X, index)` | `X.data[index]`, where `index` is an array of row numbers, or a tuple of two such arrays; numbers may repeat |
 #
+# Call the result C where there are two parents and Y where there is one, and what arrives on the way back dC or dY.
+#
 # The first three need `unbroadcast(g, shape)`, which sums `g` over what broadcasting has copied, down to `shape`.
 # You wrote it in *Vectors, matrices and shapes*; it is yours to bring.
 # The function `operation` is there for the check: leave it as it is.
