@@ -1000,7 +1000,7 @@ def train(params, X, y, lam, lr, steps):
     """`params`: arrays W1, b1, W2, b2. Returns a dict of the arrays after `steps` steps."""
     ### BEGIN SOLUTION
     tensors = {name: Tensor(array.copy(), requires_grad=True) for name, array in params.items()}
-    for number in range(steps):
+    for _step in range(steps):
         for t in tensors.values():
             t.grad = None
         backward(network_loss(tensors, X, y, lam))
@@ -1077,7 +1077,7 @@ exercise.score()
 # %% mistake="not-zeroed" of="train"
 def train(params, X, y, lam, lr, steps):
     tensors = {name: Tensor(array.copy(), requires_grad=True) for name, array in params.items()}
-    for number in range(steps):
+    for _step in range(steps):
         backward(network_loss(tensors, X, y, lam))
         for t in tensors.values():
             t.data = t.data - lr * t.grad
@@ -1086,7 +1086,7 @@ def train(params, X, y, lam, lr, steps):
 
 # %% mistake="sign" of="train"
 def train(params, X, y, lam, lr, steps):
-    for number in range(steps):
+    for _step in range(steps):
         tensors = {name: Tensor(array, requires_grad=True) for name, array in params.items()}
         backward(network_loss(tensors, X, y, lam))
         params = {name: t.data + lr * t.grad for name, t in tensors.items()}
@@ -1098,7 +1098,7 @@ def train(params, X, y, lam, lr, steps):
     tensors = {name: Tensor(array, requires_grad=True) for name, array in params.items()}
     backward(network_loss(tensors, X, y, lam))
     trained = dict(params)
-    for number in range(steps):
+    for _step in range(steps):
         trained = {name: trained[name] - lr * tensors[name].grad for name in trained}
     return trained
 
@@ -1106,7 +1106,7 @@ def train(params, X, y, lam, lr, steps):
 # %% mistake="updated-weights-used" of="train"
 def train(params, X, y, lam, lr, steps):
     now = dict(params)
-    for number in range(steps):
+    for _step in range(steps):
         for name in ["W2", "b2", "W1", "b1"]:
             tensors = {key: Tensor(array, requires_grad=True) for key, array in now.items()}
             backward(network_loss(tensors, X, y, lam))
@@ -1167,7 +1167,7 @@ def network_loss(params, X, y, lam):
 
 # %% accepted="new-tensors-each-step" of="train"
 def train(params, X, y, lam, lr, steps):
-    for number in range(steps):
+    for _step in range(steps):
         tensors = {name: Tensor(array, requires_grad=True) for name, array in params.items()}
         backward(network_loss(tensors, X, y, lam))
         params = {name: t.data - lr * t.grad for name, t in tensors.items()}
