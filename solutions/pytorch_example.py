@@ -243,7 +243,10 @@ def predicted(w, x):
 # Pretend that PyTorch had no cross-entropy, and write it as a `torch.autograd.Function`.
 #
 # $$
-# L = -\frac 1 N \sum_n \log P_{n, y_n}, \qquad P = \operatorname{softmax}(Z) \text{ along each row}
+# \begin{aligned}
+# P &= \operatorname{softmax}(Z), \text{ along each row} \\
+# L &= -\frac 1 N \sum_n \log P_{n, y_n}
+# \end{aligned}
 # $$
 #
 # - `forward(ctx, Z, y)` gets the logits `Z` (N, C) and the labels `y` (N,), whole numbers from 0 to C - 1.
