@@ -1510,6 +1510,14 @@ _DEPTH = _family(
         "Change the degree of the root, and nothing else.",
     ),
     (
+        "ratios-averaged",
+        "when_training_fails#a-product-of-jacobians",
+        "Factors multiply, so their mean is a root of their product, and not their sum divided by their number.",
+        "Multiply your factor by itself, once for each step: does it take the last norm to the first?",
+        "The mean of the ratios is pulled up by the largest of them.",
+        "Take a root of the product of the ratios, which is a root of the first norm over the last.",
+    ),
+    (
         "direction-reversed",
         "when_training_fails#a-product-of-jacobians",
         "The gradient travels from the last layer to the first: the factor is that of the way back.",
@@ -1596,6 +1604,14 @@ _DEPTH = _family(
         "Try it with gradients that are 0.",
         "The factor is computed although the norm is below the limit.",
         "Compute the factor only where the norm exceeds the limit, or take care of 0 by itself.",
+    ),
+    (
+        "limit-forgotten",
+        "when_training_fails#gradients-that-explode",
+        "What is clipped has norm 1, and it should have the norm of the limit: multiply by the limit as well.",
+        "Compute the norm of what you return, for two different limits.",
+        "The direction is right, and the length does not depend on the limit.",
+        "Put the limit into the numerator of the factor.",
     ),
     (
         "factor-inverted",

@@ -265,6 +265,11 @@ def factor_per_layer(norms):
     return norms[0] / norms[-1]
 
 
+# %% mistake="ratios-averaged" of="gradient-norms"
+def factor_per_layer(norms):
+    return np.mean(np.array(norms[:-1]) / np.array(norms[1:]))
+
+
 # %% mistake="direction-reversed" of="gradient-norms"
 def factor_per_layer(norms):
     return (norms[-1] / norms[0]) ** (1 / (len(norms) - 1))
@@ -371,7 +376,8 @@ def looked_at(name, D, H, seed, variance, slips):
         if abs(np.log(W.var() / variance)) < 0.05:
             return None
         near = [slip for slip, wrong in slips if abs(np.log(W.var() / wrong)) < 0.05]
-        return f"the variance of W ({D}, {H}) is {W.var():.3g}, and it should be another.", near[0] if near else ""
+        said = f"the variance of W ({D}, {H}) is {W.var():.3g}, expected {variance:.3g}."
+        return said, near[0] if near else ""
 
     return judge
 
@@ -606,6 +612,14 @@ def clip_by_global_norm(grads, limit):
     return {name: g / norm * min(norm, limit) for name, g in grads.items()}
 
 
+# %% mistake="limit-forgotten" of="clip-by-global-norm"
+def clip_by_global_norm(grads, limit):
+    norm = global_norm(grads)
+    if norm <= limit:
+        return grads
+    return {name: g / norm for name, g in grads.items()}
+
+
 # %% mistake="factor-inverted" of="clip-by-global-norm"
 def clip_by_global_norm(grads, limit):
     norm = global_norm(grads)
@@ -808,10 +822,13 @@ def finding_is(truth, run):
             slip = "symptom-for-cause" if said != "healthy" else ""
         if truth == "dead units" and said == "healthy":
             slip = "first-step-only"
-        if {truth, said} in ({"small steps", "vanishing"}, {"small steps", "healthy"}, {"vanishing", "healthy"}):
+        if {truth, said} == {"small steps", "healthy"}:
             # The unit of the loss is drawn anew for every run: no fixed number tells a small gradient.
             slip = "absolute-tolerance"
-        return f"{said!r} for a run of another kind, {len(run['loss'])} steps long.", slip
+        ends = run["delta"][0]
+        seen = f"delta from {ends[-1]:.1g} in the last layer to {ends[0]:.1g} in the first, steps up to {run['step'].max():.1g}"
+        seen += f", dead up to {run['dead'].max():.2g}, spread at first {run['spread'][0].min():.1g} or more"
+        return f"{said!r} for a run with {seen}.", slip
 
     return judge
 
