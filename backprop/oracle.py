@@ -20,6 +20,7 @@ EXTENDED = bool(np.finfo(np.longdouble).eps < np.finfo(float).eps)  # not so on 
 METHODS = ("auto", "complex", "extended", "ridders")
 VISIBLE = 1e-6  # an array is heard in a chorus when its part is at least this share of the whole
 WIDE = 1e-3  # a bound wider than this share of the gradient decides nothing
+LONG = 0.8
 BLOCK = 16384  # numbers, so that a few arrays of them fit in a processor's own memory
 NOWHERE = np.complex128(complex(np.nan, np.nan))  # the value of f where it has none, also to a complex step
 
@@ -356,7 +357,7 @@ class Oracle:
         phi = self.line
         found = ridders(phi, self.noise)
         for start in self._other_starts(moves):
-            if found[1] <= VISIBLE * abs(found[0]):
+            if found[1] <= (VISIBLE if start != LONG else WIDE) * abs(found[0]):
                 break
             found = min(found, ridders(phi, self.noise, start), key=lambda item: item[1])
         return found
@@ -383,7 +384,8 @@ class Oracle:
         return noise_level(self._line(self.real, everywhere), machine_eps(*self.real.values()))
 
     def _other_starts(self, moves):
-        """First steps to try where the natural one did not do, for one array: of size 1, and of the entry's size."""
+        """First steps to try where the natural one did not do, for one array: of size 1, of the entry's size, and, where
+        rounding drowns all of these, as long as the parameters themselves."""
         if len(moves) > 1:
             return
         [(name, move)] = moves.items()
@@ -393,6 +395,7 @@ class Oracle:
         entry = float(np.abs(self.real[name][move != 0]).min(initial=np.inf))
         if 0 < entry < 0.1 * longest:
             yield 0.05 * entry / longest
+        yield LONG
 
     def _line(self, base, moves):
         """The loss along a line: a function of one variable, real or complex."""
