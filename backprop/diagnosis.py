@@ -2,6 +2,7 @@ r"""What kind of wrong is a wrong gradient?  It names the mistake, or says where
 
     diagnose      everything below, in order, on the report of a failed check
     recognise     mistakes that leave a mark in the arrays: a sign, a factor, a transpose, a missing sum, ...
+    pair          two mistakes at once, where the right answer is known
     localise      going backwards from the loss, the first gradient that is wrong
     fingerprint   a few numbers in place of a known wrong answer; `matches` compares two of them
     CATALOGUE     every mistake by its id: what to say, three hints, the chapter that explains it
@@ -11,10 +12,11 @@ what it has been given: to the oracle's bound, and a hundred times closer than t
 Where two mistakes give the same numbers both are reported, as a tie.  A mistake that leaves no mark is not guessed.
 """
 
+import itertools
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +24,7 @@ import numpy as np
 
 from backprop.check import Finding, Report
 
-__all__ = ["CATALOGUE", "Mistake", "diagnose", "fingerprint", "localise", "matches", "recognise"]
+__all__ = ["CATALOGUE", "Mistake", "diagnose", "fingerprint", "localise", "matches", "pair", "recognise"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,13 @@ def diagnose(
     report: Report,
     known: Mapping[str, Sequence | None] | None = None,
     batch: int | None = None,
+    pairs: bool = False,
 ) -> list[Finding]:
     """The mistakes that explain a failed check, most certain first; [] where it has not failed.
 
     known: mistake id -> fingerprints of what that mistake returns for the same inputs (or None), see `fingerprint`.
     batch: the number of examples N, if known; see `recognise`.
+    pairs: look for two mistakes at once too, where one alone does not explain it; see `pair`.
 
     A known wrong answer decides.  Then what `check` saw before it compared numbers (nothing returned, inputs
     changed, ...), then the marks in the arrays, then the bare symptom, and last where the mistake begins.
@@ -60,6 +64,7 @@ def diagnose(
     named = (
         _known(report, known or {})
         or [finding for finding in report.findings if finding.id in _DECISIVE]
+        or (pair(report, known or {}, batch) if pairs else [])
         or recognise(report.analytic, report.numeric, report.params, report.error_bound, batch)
     )
     if not any(finding.id for finding in named):
@@ -103,6 +108,130 @@ def _tied(message: str, names: Sequence[str]) -> str:
         return message
     rivals = "another mistake gives" if others == 1 else f"{others} other mistakes give"
     return f"{message} (A tie: {rivals} the same numbers here.)"
+
+
+# Two mistakes at once --------------------------------------------------------------------------------------------
+
+
+def pair(report: Report, known: Mapping[str, Sequence | None], batch: int | None = None) -> list[Finding]:
+    """Two mistakes that together give these numbers, two findings for each such pair; [] where none do.
+
+    known: as for `diagnose`; batch: as for `recognise`.
+    It needs the right answer, which is the report's own: every entry of every array that is wrong.  Where one mark in
+    the arrays explains all of them, nothing is looked for.
+    Either both are known wrong answers, or one leaves a mark in the arrays (a sign, a factor, a shape) and what is
+    left when that is undone is a known wrong answer, or leaves a mark itself.
+    """
+    truth = _truth(report)
+    clues = _all_clues(report.analytic, report.numeric, report.params, report.error_bound, batch)
+    named = {clue for seen in clues.values() for clue, message in seen if clue and PART not in message}
+    if truth is None or any(all(name in dict(seen) for seen in clues.values()) for name in named):
+        return []
+    found = _known_pairs(report, known, truth)
+    if not found:
+        for mistake, repaired in _repairs(report, truth, batch):
+            rest = [f.id for f in _known(replace(report, analytic=repaired, result=repaired), known)]
+            found |= {frozenset((mistake, other)) for other in rest}
+    if not found and not named:
+        for mistake, repaired in _repairs(report, truth, batch):
+            rest = recognise(repaired, report.numeric, report.params, report.error_bound, batch)
+            found |= {frozenset((mistake, finding.id)) for finding in rest if finding.id}
+    found = sorted(sorted(names) for names in found if len(names) == 2)
+    tie = "" if len(found) < 2 else " (A tie: another pair gives the same numbers here.)"
+    return [
+        Finding(one, "", f"Together with [{other}]: {_say(one)}{tie}")
+        for names in found
+        for one, other in (names, names[::-1])
+    ]
+
+
+def _truth(report: Report) -> dict[str, np.ndarray] | None:
+    """The right gradient: the oracle's where an array is wrong, else the one that was found right."""
+    if report.error is not None or not report.analytic:
+        return None
+    truth = {}
+    for name, value in report.params.items():
+        if name not in report.analytic:
+            return None
+        yours, numeric = _floats(report.analytic[name]), _floats(report.numeric[name])
+        wrong = yours.shape != value.shape or np.any(report.wrong[name])
+        truth[name] = numeric if wrong else yours
+        if not np.all(np.isfinite(truth[name])) or not np.all(np.isfinite(yours)):
+            return None
+    return truth
+
+
+def _known_pairs(report: Report, known: Mapping[str, Sequence | None], truth: Mapping) -> set[frozenset]:
+    forms = [(report.analytic, truth)]
+    if isinstance(report.result, (tuple, list)):
+        forms.append((tuple(report.result), tuple(truth.values())))
+    found = set()
+    for mine, theirs in forms:
+        yours, right = fingerprint(mine), fingerprint(theirs)
+        if all(map(_alike, yours[1:], right[1:])):
+            continue  # the numbers are right: what is wrong is the shape alone
+        # A mistake in a shape is there to be seen.
+        listed = [
+            (name, prints)
+            for name, several in known.items()
+            for prints in several or ()
+            if len(prints) == len(right) and prints[0] in (right[0], yours[0])
+        ]
+        for (one, a), (other, b) in itertools.combinations(listed, 2):
+            if one != other and yours[0] in (a[0], b[0]) and _together(yours[1:], a[1:], b[1:], right[1:]):
+                found.add(frozenset((one, other)))
+    return found
+
+
+def _alike(p: Sequence, q: Sequence) -> bool:
+    return all(abs(u - v) <= 1e-7 * max(p[0], q[0]) for u, v in zip(p, q, strict=True))
+
+
+def _together(yours: Sequence, a: Sequence, b: Sequence, right: Sequence) -> bool:
+    """Can what mistake a gives and what mistake b gives be in `yours` both, array by array?
+
+    Of each array there are a norm and two projections, which are linear.  If a multiplies what comes from the loss by
+    k, then yours = a + k (b - right), whatever else is added to it; k is seen where nothing else is.  If each adds
+    something of its own, or only one of them touches an array, this holds with k = 1.
+    """
+    factors = lambda one: {1.0} | {k for p, t in zip(one, right, strict=True) for k in _factor_between(p, t)}
+    fits = lambda k, y, p, q, t: all(
+        abs(y[i] - p[i] - k * (q[i] - t[i])) <= 1e-6 * max(y[0], p[0], abs(k) * q[0], abs(k) * t[0]) for i in (1, 2)
+    )
+    either = [(a, b, factors(a)), (b, a, factors(b))]
+    return all(
+        y == a[n] == b[n] or any(fits(k, y, p[n], q[n], right[n]) for p, q, ks in either for k in ks)
+        for n, y in enumerate(yours)
+    )
+
+
+def _factor_between(a: Sequence, right: Sequence) -> Iterator[float]:
+    """k, if a = k right."""
+    for k in (a[0] / right[0], -a[0] / right[0]) if right[0] else ():
+        if all(abs(a[i] - k * right[i]) <= 1e-7 * a[0] for i in (1, 2)):
+            yield k
+
+
+def _repairs(report: Report, truth: Mapping, batch: int | None) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """(mistake, the gradient with that mistake undone), for the mistakes that can be undone in one array."""
+    for name, value in report.params.items():
+        yours, shape = _floats(report.analytic[name]), value.shape
+        undone: list[tuple[str, np.ndarray]] = []
+        if yours.shape == shape:
+            undone += [("sign", -yours), ("factor-two", yours / 2), ("factor-two", 2 * yours)]
+            undone += [("gradient-transposed", yours.T)] if yours.ndim == 2 and shape[0] == shape[1] else []
+            if batch and batch > 1:
+                averaged = "bias-averaged" if value.ndim < 2 else "extra-batch-mean"
+                undone += [("missing-batch-mean", yours / batch), (averaged, yours * batch)]
+        elif yours.ndim == 2 and yours.T.shape == shape:
+            undone += [("gradient-transposed", yours.T)]
+        elif yours.size == truth[name].size:
+            undone += [("keepdims-left", yours.reshape(shape))]
+        elif yours.ndim > value.ndim and _summed_to(shape, yours).shape == shape:
+            undone += [("bias-not-summed", _summed_to(shape, yours))]
+        untouched = yours.shape == shape and not np.any(report.wrong[name])
+        for mistake, array in undone if not untouched else ():
+            yield mistake, {**report.analytic, name: array}
 
 
 # Where it begins -------------------------------------------------------------------------------------------------
@@ -225,6 +354,7 @@ class _Context:
         return vector and any(other.value.ndim > 1 and other.value.shape[-1] == g.value.size for other in before)
 
 
+PART = " of the part that the data give"  # and the rest is another multiple of the parameter
 Clue = tuple[str, str]  # the id of a mistake, or "" where what is seen has no name; and what is seen
 Recogniser = Callable[[_Gradient, _Context], Iterator[Clue]]
 
@@ -244,6 +374,11 @@ def recognise(
     Without either, a factor of N is described and not named.
     A finding with id "" describes what has no name.
     """
+    return _joined(_all_clues(analytic, numeric, params, error_bound, batch))
+
+
+def _all_clues(analytic, numeric, params, error_bound, batch) -> "dict[str, list[Clue]]":
+    """What is seen of each array that is wrong."""
     gradients = {}
     for name, value in params.items():
         if name not in analytic or not np.size(value):
@@ -258,7 +393,7 @@ def recognise(
             truth, bound = yours, np.zeros(value.shape)
         gradients[name] = _Gradient(name, yours, truth, bound, value, _differs(yours, truth, bound))
     context = _Context(gradients, batch)
-    return _joined({g.name: _clues(g, context) for g in gradients.values() if g.wrong})
+    return {g.name: _clues(g, context) for g in gradients.values() if g.wrong}
 
 
 def _floats(value: Any) -> np.ndarray:
@@ -379,7 +514,7 @@ def _multiple(g: _Gradient, context: _Context) -> Iterator[Clue]:
         share = float(np.vdot(g.truth, g.value) / np.vdot(g.value, g.value))
         if g.agree(share * g.value, g.truth):
             yield from _penalty((k - 1) * share, g, context)
-    part = " of the part that the data give" if c else ""
+    part = PART if c else ""
     names = list(_factors(k, g, context))
     yield from ((name, f"{message}{part}.") for name, message in names)
     if not names and not c and g.yours.size > 1:

@@ -384,8 +384,9 @@ class Oracle:
         return noise_level(self._line(self.real, everywhere), machine_eps(*self.real.values()))
 
     def _other_starts(self, moves):
-        """First steps to try where the natural one did not do, for one array: of size 1, of the entry's size, and, where
-        rounding drowns all of these, as long as the parameters themselves."""
+        """First steps to try where the natural one did not do, for one array: of size 1; of the entry's size; and,
+        where rounding drowns these, as long as the parameters themselves.
+        """
         if len(moves) > 1:
             return
         [(name, move)] = moves.items()

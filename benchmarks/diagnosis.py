@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / folder) for folder in ("", "tests")]
 
-from test_diagnosis import SYMPTOMS, Outcome, outcomes  # noqa: E402
+from test_diagnosis import SYMPTOMS, Outcome, outcomes, paired  # noqa: E402
 
 VERDICTS = ("named", "tie", "silent", "misnamed")
 
@@ -69,6 +69,11 @@ def main(seeds: list[int]) -> None:
         ("first wrong array found", f"{sum(placed) / len(placed):.1%}", "at least 98 %"),
     ]
     table("Summary", summary, ("", "measured", "required"))
+    said = Counter(pair for seed in seeds for pair in paired(seed, 60))
+    kinds, words = ("both listed", "an array's", "single"), ("exact", "tie", "one", "silent", "misnamed", "invented")
+    rows = [(kind, *(said[kind, word] for word in words)) for kind in kinds]
+    title = "Two mistakes at once, the second listed or done to an array; and single ones that are not listed"
+    table(title, rows, ("", *words))
 
 
 if __name__ == "__main__":

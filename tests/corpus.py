@@ -311,11 +311,11 @@ def mlp(rng, depth, kind, loss, sizes=None, N=5, tag=""):
         return LOSSES[loss](A[-1], Y)[0] + lam / 2 * sum((p[f"W{k}"] ** 2).sum() for k in range(1, depth + 1))
 
     def grad(p, bug=None):
-        kind_of, _, at = (bug or "").partition("@")
+        made = [part.partition("@")[::2] for part in (bug or "").split("+")]  # "id@W2+id@b1": two at once
         A, Z = forward(p)
-        delta, grads = loss_backward(loss, A[-1], Y, kind_of), {}
+        delta, grads = loss_backward(loss, A[-1], Y, next((kind for kind, at in made if not at), "")), {}
         for k in range(depth, 0, -1):
-            here = kind_of if at in ("", f"W{k}", f"b{k}") else ""
+            here = next((kind for kind, at in made if at in (f"W{k}", f"b{k}")), "")
             grads |= affine_backward(delta, A[k - 1], p, f"W{k}", f"b{k}", here)
             if here != "gradient-transposed":
                 grads[f"W{k}"] = grads[f"W{k}"] + _penalty(p[f"W{k}"], lam, N, here)
@@ -625,6 +625,37 @@ def models(rng) -> Iterator[Model]:
 
 
 # ---------------------------------------------------------------- mistakes done to the arrays afterwards
+
+
+def pairs(seed: int, count: int) -> Iterator[tuple[Case, tuple[str, str], dict[str, Callable]]]:
+    """(case, its two mistakes, the exercise's list: bug -> gradient), of networks of two or three layers.
+
+    Half have two mistakes of the list at once, in different layers or in the loss and a layer; half have one of the
+    list and one more done to an array.
+    """
+    rng, made = np.random.default_rng([seed, 2]), 0
+    while made < count:
+        kind, loss = ("tanh", "relu", "sigmoid")[rng.integers(3)], ("mse", "ce", "bce")[rng.integers(3)]
+        model = mlp(rng, int(rng.integers(2, 4)), kind, loss)
+        right = model.grad(model.params)
+        places = {bug: bug.partition("@")[2][1:] for bug in model.bugs}
+        one, two = (list(model.bugs)[k] for k in rng.permutation(len(model.bugs))[:2])
+        if made % 2:
+            mistakes = [m for m in array_mistakes(rng, model, right) if m[0] in ("sign", "factor-two")]
+            second, _, spoil, _ = mistakes[rng.integers(len(mistakes))]
+            grad = lambda p, one=one, model=model, spoil=spoil: spoil(model.grad(p, one))
+        else:
+            second, grad = two.partition("@")[0], lambda p, bug=f"{one}+{two}", model=model: model.grad(p, bug)
+        names = one.partition("@")[0], second
+        answers = [model.grad(model.params, one), model.grad(model.params, two), grad(model.params)]
+        effects = [any(_differs(a[n], right[n], 1e-12) == "yes" for n in right) for a in answers]
+        alone = any(all(_differs(answers[2][n], a[n], 1e-12) == "no" for n in right) for a in answers[:2])
+        if places[one] == places[two] or names[0] == names[1] or not all(effects) or alone:
+            continue
+        made += 1
+        listed = {bug: lambda p, bug=bug, model=model: model.grad(p, bug) for bug in model.bugs}
+        base = dict(family="mlp", f=model.f, params=model.params, group=model.name, batch=model.batch)
+        yield Case(f"{model.name}/pair:{one}+{second}", grad=grad, right=False, **base), names, listed
 
 
 def array_mistakes(rng, model, right):

@@ -67,6 +67,29 @@ def outcomes(seed: int, per_variant: int = 2) -> Iterator[Outcome]:
             yield Outcome(case, _ids(found), listed, invented, located)
 
 
+def paired(seed: int, count: int) -> Iterator[tuple[str, str]]:
+    """(what was asked for, what was said) of two mistakes at once: exact, tie (both among others), one of them, silent
+    or misnamed; then of single mistakes that are not on the list: silent, or a pair that was invented.
+    """
+    for number, (case, names, listed) in enumerate(corpus.pairs(seed, count)):
+        report = check_gradient(case.f, case.grad, case.params)
+        known: dict[str, list] = {}
+        for bug, grad in listed.items():
+            known.setdefault(bug.partition("@")[0], []).append(fingerprint(grad(report.params)))
+        found = _ids(diagnose(report, known, batch=case.batch, pairs=True)) - SYMPTOMS
+        said = "exact" if found == set(names) else "tie" if found > set(names) else "one" if found < set(names) else ""
+        yield ("an array's" if number % 2 else "both listed"), ("silent" if not found else said or "misnamed")
+    for group in _groups(seed, 0):
+        own = [case for case in group if case.own and case.variant == "plain"]
+        for case in own and group:
+            report = check_gradient(case.f, case.grad, case.params)
+            mine = fingerprint(report.result)
+            known = _fingerprints(own, report.params)
+            short = {name: prints for name, prints in known.items() if not any(matches(mine, p) for p in prints)}
+            alone, together = (diagnose(report, short, batch=case.batch, pairs=pairs) for pairs in (False, True))
+            yield "single", ("silent" if _ids(alone) == _ids(together) else "invented")
+
+
 def _groups(seed: int, per_variant: int) -> Iterator[list[corpus.Case]]:
     groups: dict[str, list[corpus.Case]] = {}
     for case in corpus.cases(seed, per_variant):
@@ -113,6 +136,35 @@ def test_mistakes_on_the_exercise_s_own_list_are_named():
 
 def test_a_mistake_that_is_not_on_the_list_is_not_given_the_name_of_another():
     assert not any(o.invented for o in measured()), these(lambda o: o.invented)
+
+
+def test_two_mistakes_at_once_are_named_on_request():
+    said: dict[str, list[str]] = {}
+    for kind, word in paired(SEED, 60):
+        said.setdefault(kind, []).append(word)
+    assert said["an array's"].count("exact") >= 0.9 * 30
+    assert said["both listed"].count("exact") >= 0.65 * 30
+    assert not {"misnamed"} & {*said["an array's"], *said["both listed"]}, f"seed {SEED}: {said}"
+    assert len(said["single"]) > 1000 and said["single"].count("invented") <= 0.005 * len(said["single"])
+
+
+def test_a_pair_says_both_and_needs_both():
+    X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
+    params = {"W": np.array([[0.3, -0.2, 0.5], [0.1, 0.7, -0.4]]), "b": np.array([0.1, 0.2, -0.3])}
+    f = lambda p: ((X @ p["W"] + p["b"]) ** 2).sum() / 3
+    dZ = lambda p: 2 * (X @ p["W"] + p["b"]) / 3
+    right = lambda p: {"W": X.T @ dZ(p), "b": dZ(p).sum(axis=0)}
+    last = lambda p: {"W": np.outer(X[-1], dZ(p)[-1]), "b": dZ(p).sum(axis=0)}
+    both = lambda p: {"W": -last(p)["W"], "b": dZ(p)}
+    unsummed = right(params) | {"b": dZ(params)}
+    known = {"last-example-only": [fingerprint(last(params))], "bias-not-summed": [fingerprint(unsummed)]}
+    report = check_gradient(f, lambda p: {"W": last(p)["W"], "b": dZ(p)}, params)
+    found = diagnose(report, known, batch=3, pairs=True)
+    assert [finding.id for finding in found[:2]] == ["bias-not-summed", "last-example-only"]
+    assert found[0].message.startswith("Together with [last-example-only]: ")
+    assert "bias-not-summed" in _ids(diagnose(report, {}, batch=3, pairs=True))
+    three = check_gradient(f, both, params)  # three at once: no pair explains them
+    assert not any("Together" in finding.message for finding in diagnose(three, known, batch=3, pairs=True))
 
 
 def test_mistakes_with_a_signature_are_named_from_the_arrays():
