@@ -1934,7 +1934,7 @@ _PYTORCH = _family(
     "PyTorch",
     (
         "no-zero-grad",
-        "pytorch_example",
+        "pytorch_example#gradients-are-added",
         "PyTorch adds to .grad: set it to zero before each backward pass.",
         "Look at what happens between two steps of the training loop.",
         "Each step uses the sum of all gradients so far.",
@@ -1942,7 +1942,7 @@ _PYTORCH = _family(
     ),
     (
         "softmax-before-cross-entropy",
-        "pytorch_example",
+        "pytorch_example#softmax-before-cross-entropy",
         "CrossEntropyLoss takes logits and does the softmax itself: give it the scores as they are.",
         "Look at what the last layer returns, and at what the loss expects.",
         "Softmax is applied twice, so that the gradients are flattened and training is slow.",
@@ -1950,7 +1950,7 @@ _PYTORCH = _family(
     ),
     (
         "detached",
-        "pytorch_example",
+        "pytorch_example#cutting-and-switching-off",
         "The graph is cut here, so no gradient gets through: keep to tensor operations.",
         "Look for .detach(), .item(), .numpy(), .data and tensors made anew from numbers.",
         "The value goes on and its history does not, so what lies before it receives nothing.",
@@ -1958,7 +1958,7 @@ _PYTORCH = _family(
     ),
     (
         "in-place-on-saved",
-        "pytorch_example",
+        "pytorch_example#overwriting-what-the-way-back-needs",
         "An in-place operation has overwritten a tensor that the backward pass needs: make a new one.",
         "Look for operations that end in an underscore, and for += on tensors.",
         "The graph remembers the tensor, not a copy of its values.",
@@ -1966,7 +1966,7 @@ _PYTORCH = _family(
     ),
     (
         "graph-kept",
-        "pytorch_example",
+        "pytorch_example#holding-on-to-graphs",
         "The graph of every step is kept, and memory grows: keep the number, not the tensor.",
         "Look at what is collected from step to step, such as a running loss.",
         "A tensor that is kept holds on to all that it was computed from.",
@@ -1974,7 +1974,7 @@ _PYTORCH = _family(
     ),
     (
         "shape-broadcast-in-loss",
-        "pytorch_example",
+        "pytorch_example#it-prints-a-number-that-means-nothing",
         "Prediction and target have different shapes and are broadcast against each other: make the shapes equal.",
         "Print both shapes just before the loss.",
         "A column against a row gives a square table, and the mean is taken over pairs that do not belong together.",
@@ -1982,7 +1982,7 @@ _PYTORCH = _family(
     ),
     (
         "eval-or-no-grad-misplaced",
-        "pytorch_example",
+        "pytorch_example#training-mode-and-no-gradients",
         "train(), eval() or no_grad() is in the wrong place: training needs the graph, evaluation needs its own mode.",
         "Look at which lines run under no_grad, and at the mode the model is in at each of them.",
         "They are two switches: one says whether a graph is kept, the other how dropout and batch-norm behave.",
@@ -1990,7 +1990,7 @@ _PYTORCH = _family(
     ),
     (
         "zeroed-before-step",
-        "pytorch_example",
+        "pytorch_example#a-short-program",
         "The gradients are set to zero before the step has used them: zero, backward, step, in this order.",
         "Look at what stands between the backward pass and the step.",
         "The step finds nothing in .grad, so no parameter moves.",
@@ -1998,7 +1998,7 @@ _PYTORCH = _family(
     ),
     (
         "gradients-miscounted",
-        "pytorch_example",
+        "pytorch_example#an-operation-of-your-own",
         "A Function's backward returns one gradient for each argument of its forward, in their order: None for labels.",
         "Count the arguments of forward without ctx, and the values that backward returns.",
         "PyTorch pairs them by position, and knows no names.",
@@ -2006,7 +2006,7 @@ _PYTORCH = _family(
     ),
     (
         "hook-misplaced",
-        "pytorch_example",
+        "pytorch_example#cutting-and-switching-off",
         "A hook on a tensor changes the gradient that arrives at that tensor: all before it, and no other path.",
         "Look at which tensor the hook is on, and at which paths lead through it.",
         "What the hook returns takes the place of the gradient there; a path around the tensor knows nothing of it.",

@@ -308,6 +308,8 @@ for seed, N, C, scale, factor in cases:
         # As far apart as that, and yet a loss with a slope: two classes of each row nearly tie.
         Z[np.arange(N), (y + 1) % C] = Z[np.arange(N), y] = scale
         Z[np.arange(N), y] -= rng.normal(size=N)
+        # And in one row the right class has a probability that is rounded to 0.
+        Z[0, y[0]] = -scale
     exercise.gradient(
         "softmax_cross_entropy",
         lambda p: factor * cross_entropy(p["Z"], y),
@@ -542,6 +544,22 @@ class SoftmaxCrossEntropy(torch.autograd.Function):
     def forward(ctx, Z, y):
         E = torch.exp(Z)
         P = E / E.sum(dim=1, keepdim=True)
+        ctx.save_for_backward(P, y)
+        return -torch.log(P[torch.arange(len(y)), y]).mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        P, y = ctx.saved_tensors
+        dZ = P.clone()
+        dZ[torch.arange(len(y)), y] -= 1
+        return dL * dZ / len(y), None
+
+
+# %% mistake="unstable-exp-log" of="softmax-function" variant="log-of-a-rounded-zero"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        P = torch.softmax(Z, dim=1)
         ctx.save_for_backward(P, y)
         return -torch.log(P[torch.arange(len(y)), y]).mean()
 
