@@ -34,7 +34,7 @@ from traitlets import Float, Unicode
 
 from grader import wire
 from grader.sandbox import Limits, command, environment, find
-from grader.suspicion import suspicions
+from grader.suspicion import parsed, suspicions
 
 # What takes long to import, where a notebook imports it: {as a notebook says: what to import}.
 PRELOADED = {"torch": "torch", "matplotlib": "matplotlib.pyplot"}
@@ -120,7 +120,7 @@ class Executor:
         self._warm_up()
         text = "\n".join(step["source"] for step in steps)
         wanted = {
-            "preload": [m for n, m in PRELOADED.items() if re.search(rf"^\s*(import|from)\s+{n}\b", text, re.M)],
+            "preload": [m for n, m in PRELOADED.items() if re.search(rf"^[ \t]*(import|from) +{n}\b", text, re.M)],
             "limits": vars(self.limits),
             "given": [step["source"] for step in steps if step["side"] == "both"],
             "sandboxed": self.tool != "none",
@@ -212,11 +212,10 @@ def mended(notebook: NotebookNode, source: NotebookNode | None) -> tuple[Noteboo
     Of a cell that is there twice the last counts, as for nbgrader; what a student has added stays behind the cell
     that it was added to.  Answers are the student's; where an answer's cell is missing there is an empty one.
     """
-    notebook = copy.deepcopy(notebook)
     if source is None:
-        return notebook, []
+        return copy.deepcopy(notebook), []
     known = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells if role(cell)}
-    places = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+    places = [_place(cell) for cell in notebook.cells]
     last = {name: index for index, name in enumerate(places) if name in known}
     flags: list[Flag] = []
     chunks: dict[str, list[NotebookNode]] = {"": []}
@@ -235,15 +234,22 @@ def mended(notebook: NotebookNode, source: NotebookNode | None) -> tuple[Noteboo
             chunks[name] = [_mend(None, cell, flags)]
     if [name for name in known if name in last] != sorted(last, key=last.get):
         flags.append(Flag("order", "cells stood in another order"))
-    notebook.cells = [*chunks[""], *(cell for name in known for cell in chunks[name])]
+    cells = [*chunks[""], *(cell for name in known for cell in chunks[name])]
     ids: set[str] = set()
-    for number, cell in enumerate(notebook.cells):
+    for number, cell in enumerate(cells):
         if not re.fullmatch(r"[\w-]{1,64}", str(cell.get("id", "")), re.ASCII) or cell.id in ids:
             cell.id = f"cell-{number}"
         ids.add(cell.id)
     kernel = source.metadata.get("kernelspec", KERNEL)
-    notebook.metadata = NotebookNode(kernelspec=kernel, language_info=NotebookNode(name="python"))
-    return notebook, flags
+    metadata = NotebookNode(kernelspec=kernel, language_info=NotebookNode(name="python"))
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata), flags
+
+
+def _place(cell: NotebookNode) -> str:
+    """The name that nbgrader's metadata give a cell, which a student may have edited; "" for none."""
+    data = cell.metadata.get("nbgrader")
+    name = data.get("grade_id") if isinstance(data, dict) else ""
+    return name if isinstance(name, str) else ""
 
 
 def _mend(theirs: NotebookNode | None, ours: NotebookNode, flags: list[Flag]) -> NotebookNode:
@@ -354,10 +360,7 @@ def defined(cell: NotebookNode) -> set[str]:
     """The names that a code cell defines for the whole notebook, imports among them."""
     if cell.cell_type != "code":
         return set()
-    try:
-        left = list(ast.parse(cell.source).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(re.findall(r"^(?:async +)?(?:def|class) +(\w+)", cell.source, re.MULTILINE))
+    left = list(parsed(cell.source).body)
     names = set()
     while left:
         match left.pop():

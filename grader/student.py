@@ -21,6 +21,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from collections import abc
 from collections.abc import Callable
 
 import numpy as np
@@ -209,7 +210,15 @@ class Runner:
             reply = {"cell": self.cell, "given": self.given_cell, "names": self.look, "call": self.call}[what](*rest)
         except KeyboardInterrupt:
             reply = self.raised(KeyboardInterrupt("interrupted"), "")
-        self.link.send(wire.pack([serial, *reply]))
+        try:
+            # An iterator gives what it gives only now.
+            with self.theirs():
+                frame = wire.pack([serial, *reply])
+        except BaseException as error:
+            if isinstance(error, wire.Refused):
+                self.tell("tried", f"{what} {rest[0] if what == 'call' else ''} gave what is {error}")
+            frame = wire.pack([serial, *self.raised(error, rest[0] if what == "call" else "")])
+        self.link.send(frame)
 
     def interrupt(self, *_) -> None:
         """An interruption stops what the student has written, and never a frame half sent."""
@@ -298,13 +307,7 @@ class Runner:
                 quiet = io.StringIO()
                 with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
                     with self.theirs():
-                        value = self.names[name](*args, **named)
-            # A value that doesn't fit is the function's fault, and no reason to lose what it warned of.
-            wire.pack(value)
-            reply = ["returned", value]
-        except wire.Refused as error:
-            self.tell("tried", f"{name} returned {error}")
-            reply = ["raised", self.described(error, name)]
+                        reply = ["returned", self.names[name](*args, **named)]
         except BaseException as error:
             reply = ["raised", self.described(error, name)]
         after = self.written(args)
@@ -391,7 +394,9 @@ def remote(kind: str, kinds: list[str], text: str, origin: int) -> Exception:
 
 
 def handed_over(value):
-    """A value that fits on the wire, or nothing."""
+    """A value that fits on the wire, or nothing; an iterator is not used up."""
+    if isinstance(value, abc.Iterator):
+        return None
     try:
         wire.pack(value)
     except wire.Refused:
@@ -402,8 +407,8 @@ def handed_over(value):
 class Warm:
     """Forks a child for each request on the control socket, and watches it."""
 
-    def __init__(self, control: socket.socket):
-        self.control = control
+    def __init__(self, control: socket.socket, sandboxed: bool):
+        self.control, self.sandboxed = control, sandboxed
         self.shell = shell()
         # What is imported, compiled or looked up once is there for every child.
         Runner(None, self.shell, 2**20).cell("import numpy as np\n1 + np.ones(2)\nraise ValueError()")
@@ -471,8 +476,9 @@ class Warm:
             elif wanted["sandboxed"] and sandbox.used() > wanted["limits"]["memory"]:
                 reason = "memory"
                 os.kill(child, signal.SIGKILL)
+        # Whatever is left of it: in its sandbox this process and the first are the only others.
         with contextlib.suppress(OSError):
-            os.killpg(child, signal.SIGKILL)
+            os.kill(-1 if self.sandboxed else -child, signal.SIGKILL)
         return {"ended": os.waitstatus_to_exitcode(ended[1]), "reason": reason}
 
 
@@ -521,9 +527,11 @@ def main(where: str) -> None:
         sandbox.give_up_rights()
         run(shell(), channel, wanted)
     control = socket.socket(fileno=int(where))
-    if "--sandboxed" in sys.argv:
+    # The first processes of a namespace of their own have the first numbers.
+    sandboxed = "--sandboxed" in sys.argv and os.getpid() < 10
+    if sandboxed:
         sandbox.become_nobody()
-    Warm(control).serve()
+    Warm(control, sandboxed).serve()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ the checks themselves may have a reason, and the sandbox doesn't rely on this li
 
 import ast
 import re
+import warnings
 
 MODULES = {
     "IPython", "_ctypes", "_thread", "ast", "asyncio", "atexit", "builtins", "cffi", "code", "codecs", "concurrent",
@@ -29,18 +30,20 @@ PLACES = re.compile(
     r"/proc/|/etc/|/root|/home|gradebook|\.ipynb|solutions/|source/|submitted/|autograded/|feedback/|"
     r"BEGIN (HIDDEN|SOLUTION)|<\s*(script|iframe|img|svg|style|form)|of \d+ points"
 )
+# No person writes a longer cell.
+LONGEST = 50_000
+SHELL = re.compile(r"^[ \t]*(!|%%?(bash|sh|script|system|sx|pip|conda|run|load|writefile|env|store)\b)", re.MULTILINE)
 VALUES = {"float", "int", "complex", "str", "dict", "list", "tuple", "bool", "bytes", "ndarray", "float64"}
 
 
 def suspicions(source: str) -> list[str]:
     """In a few words each: what to look at in the text of a cell; nothing for ordinary code."""
+    if len(source) > LONGEST:
+        return [f"has {len(source):,} characters"]
     lines = [("pass" if re.match(r"\s*[%!]", line) else line) for line in source.splitlines()]
-    shell = re.search(r"^\s*!|^\s*%%?(bash|sh|script|system|sx|pip|conda|run|load|writefile|env|store)\b", source, re.M)
-    found = ["has a command for the shell"] if shell else []
-    try:
-        tree = ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return found
+    found = ["has a command for the shell"] if SHELL.search(source) else []
+    tree = parsed("\n".join(lines))
+    imported = _imported(tree)
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -69,9 +72,19 @@ def suspicions(source: str) -> list[str]:
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.Delete)):
             targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
             for target in targets:
-                if isinstance(target, ast.Attribute) and _root(target) in _imported(tree):
+                if isinstance(target, ast.Attribute) and _root(target) in imported:
                     found.append(f"changes {ast.unparse(target)}")
     return list(dict.fromkeys(found))
+
+
+def parsed(source: str) -> ast.Module:
+    """The tree of a text that may be anything; an empty one where it can't be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(source if len(source) <= LONGEST else "")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.Module([], [])
 
 
 def _root(node: ast.AST) -> str:

@@ -1,5 +1,6 @@
 # Answers are written straight to whatever is open.
 # protocol
+# stock: no
 import json
 import os
 import struct
