@@ -6,6 +6,8 @@
 Each file of `tests/hostile/` is what a student writes in the first answer cell of `tests/target.py`.  Its first line
 says what it tries; `# sound: square inverse` lists the answers that are right all the same, `# unflagged` says
 that nothing forbidden is tried, and `# stock: no` that nbgrader's own executor would take the machine down with it.
+With `--stock` every other one really runs with your rights: do so in a machine, or at least in namespaces, of its own
+(`unshare --mount --pid --fork --mount-proc python tests/test_hostile.py --stock`).
 """
 
 import contextlib
@@ -201,6 +203,8 @@ def main() -> None:
     import tempfile
 
     compare = "--stock" in sys.argv
+    if compare and os.getpid() > 100:
+        sys.exit("--stock runs hostile code with your rights: give it namespaces of its own, as the docstring says")
     names = [word for word in sys.argv[1:] if not word.startswith("--")]
     wanted = [path for path in FILES if not names or path.stem in names]
     course = Course(Path(tempfile.mkdtemp()))

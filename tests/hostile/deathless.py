@@ -1,4 +1,5 @@
 # A process that doesn't end with its parent, nor with its connection.
+# stock: no
 import ctypes
 import os
 import signal

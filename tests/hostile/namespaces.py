@@ -1,4 +1,5 @@
 # Namespaces and mounts of its own.
+# stock: no
 import ctypes
 
 libc = ctypes.CDLL(None, use_errno=True)

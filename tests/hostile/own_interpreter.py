@@ -1,4 +1,5 @@
 # The interpreter is overwritten, or run again.
+# stock: no
 import os
 import sys
 

@@ -1,4 +1,5 @@
 # A namespace by the bare system call.
+# stock: no
 import ctypes
 import os
 import platform

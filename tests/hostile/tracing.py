@@ -1,4 +1,5 @@
 # Another process is traced and rewritten.
+# stock: no
 import ctypes
 import os
 
