@@ -133,7 +133,7 @@ class Course:
         for left in self.aside.iterdir():
             if left.is_dir():
                 _remove(left)
-            elif left.name != "lock":
+            elif left.name not in ("lock", "log"):
                 left.unlink()
         return self
 
@@ -357,8 +357,12 @@ class _Class:
         submission, digest = self.in_hand.pop(key)
         self.bar.update()
         if isinstance(result, pool.Lost):
+            if result.error == "NoSandbox":
+                raise CourseError(result.reason)
             # Not the student's doing, as far as we know: no marks, and the next run tries again.
-            self.lost[student] = result.reason
+            self.lost[student] = " ".join(f"{result.error} {result.reason}".split())[:200]
+            with open(self.course.aside / "log", "a", encoding="utf-8") as log:
+                log.write(f"{time.ctime()}  {student}: {result.reason}\n{result.trace}\n")
             return
         self._write(submission, result)
         self.book.record(self.asked, result, submission.timestamp, digest)

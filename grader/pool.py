@@ -32,9 +32,10 @@ METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 
 @dataclass(frozen=True)
 class Lost:
-    """A task that gave no result; `reason` in one line, `trace` where it was an exception."""
+    """A task that gave no result; `error` is the name of the exception, where it was one, and `trace` its traceback."""
 
     reason: str
+    error: str = ""
     trace: str = ""
 
 
@@ -185,8 +186,7 @@ def run(function: str, arguments: tuple) -> tuple[bool, Any]:
     try:
         return True, getattr(submission, function)(*arguments)
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return False, (reason, traceback.format_exc())
+        return False, (str(error), type(error).__name__, traceback.format_exc())
 
 
 def _die_with_parent() -> None:

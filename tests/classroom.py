@@ -65,7 +65,7 @@ class Class:
     def start(self, *options: str, **more) -> subprocess.Popen:
         command = [sys.executable, "-m", "grader", "grade", self.assignment, *options]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.root, env=ENVIRONMENT, **(pipes | more))
+        return subprocess.Popen(command, cwd=self.root, **({"env": ENVIRONMENT} | pipes | more))
 
     def run(self, *options: str, good: bool = True) -> str:
         """Grade; what was printed."""

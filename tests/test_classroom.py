@@ -386,3 +386,36 @@ def test_two_graders_at_once_are_one_too_many(copied):
     assert "0 graded" in copied.run()
 
 
+
+
+def test_without_a_sandbox_nothing_is_graded_unless_it_is_waived(copied):
+    path = os.pathsep.join(p for p in ENVIRONMENT["PATH"].split(os.pathsep) if not os.path.exists(f"{p}/bwrap"))
+    before = copied.marks()
+    process = copied.start("--force", env=ENVIRONMENT | {"PATH": path})
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "there is no sandbox to put it in" in err and "--no-sandbox" in err and "Traceback" not in err
+    assert copied.marks() == before
+    process = copied.start("--force", "--no-sandbox", env=ENVIRONMENT | {"PATH": path})
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and "5 graded" in out
+    assert copied.marks() == before
+
+
+def test_a_grader_that_fails_gives_nobody_a_mark_and_tries_again(copied, tmp_path):
+    before = copied.marks()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'forkserver' in ' '.join(sys.orig_argv):\n"
+        "    import grader.executor\n"
+        "    def run(*_, **__): raise OSError('no memory for a process')\n"
+        "    grader.executor.Executor.run = run\n"
+    )
+    broken = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])}
+    process = copied.start("--force", env=broken)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "NOT GRADED, and tried again the next time" in line(out[out.index("NOT GRADED") - 30 :], "ben")
+    assert copied.marks() == before
+    copied.submit("ben", {"square": RIGHT})
+    assert "1 graded, 4 unchanged" in copied.run()
