@@ -26,7 +26,8 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.bar { width: 45%; } td.bar span { display: block; height: .9rem; background: var(--bar); border-radius: 2px; }
+td.bar { width: 25%; } td.bar span { display: block; height: .9rem; background: var(--bar); border-radius: 2px; }
+@media (max-width: 34rem) { td.bar { display: none; } th, td { overflow-wrap: anywhere; } }
 @media (prefers-color-scheme: dark) { :root { --bar: #7fb0e6; } body { background: #121212; color: #eee; } }
 """
 
@@ -105,7 +106,8 @@ def page(assignment: Assignment, report: Any, marks: Mapping, journal: Mapping) 
         parts += ["<h2>Which mistakes were made how often</h2>", _mistakes(report.mistakes, len(graded))]
         waiting = sum(len(each.waiting) for student in graded for each in marks[student].values())
         if waiting:
-            parts.append(f"<p>{_count(waiting, 'answer')} still to be marked by a person count as 0 here.</p>")
+            waits = f"{_count(waiting, 'answer')} still to be marked by a person: 0 in the distribution"
+            parts.append(f"<p>{waits}, left out of the exercises.</p>")
     title = html.escape(f"{assignment.name}: the class")
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     return f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n' + (
@@ -128,12 +130,14 @@ def _distribution(totals: list[float], most: float) -> str:
 def _exercises(points: Mapping[tuple, float], everyone: list[Mapping]) -> str:
     rows = []
     for (notebook, name), most in points.items():
-        scores = [marks[notebook].scores.get(name, 0.0) for marks in everyone]
-        share = sum(scores) / len(scores) / most if most else 1.0
-        full = sum(score >= most for score in scores)
-        rows.append((share, name, f"{sum(scores) / len(scores):.2f} of {most:g}", str(full), share))
-    rows.sort(key=lambda row: (row[0], row[1]))
-    return _table(("Exercise", "Mean points", "Full marks"), [row[1:] for row in rows])
+        scores = [m[notebook].scores.get(name, 0.0) for m in everyone if name not in m[notebook].waiting]
+        mean = sum(scores) / len(scores) if scores else 0.0
+        share = mean / most if most else 1.0
+        shown = f"{mean:.2f} of {most:g}" if scores else "not marked yet"
+        full = f"{sum(score >= most for score in scores)} of {len(scores)}"
+        rows.append((not scores, share, name, shown, full, share))
+    rows.sort(key=lambda row: row[:3])
+    return _table(("Exercise", "Mean points", "Full marks"), [row[2:] for row in rows])
 
 
 def _mistakes(mistakes: Mapping[str, Mapping[str, int]], graded: int) -> str:
@@ -142,12 +146,12 @@ def _mistakes(mistakes: Mapping[str, Mapping[str, int]], graded: int) -> str:
     rows = []
     for exercise, counts in mistakes.items():
         for name, count in counts.items():
-            sentence = f" — {CATALOGUE[name].sentence}" if name in CATALOGUE else ""
-            rows.append((-count, exercise, f"{name}{sentence}", exercise, str(count), count / graded))
+            sentence = CATALOGUE[name].sentence if name in CATALOGUE else ""
+            rows.append((-count, exercise, name, exercise, sentence, str(count), count / graded))
     if not rows:
         return "<p>None that has a name.</p>"
     rows.sort(key=lambda row: row[:3])
-    return _table(("Mistake", "Exercise", "Submissions"), [row[2:] for row in rows], numbers=1)
+    return _table(("Mistake", "Exercise", "What it is", "Submissions"), [row[2:] for row in rows], numbers=1)
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple], numbers: int | None = None) -> str:

@@ -351,7 +351,7 @@ def test_a_name_with_a_comma_keeps_its_columns(copied):
 
 def test_the_page_counts_mistakes_and_names_nobody(small):
     text = (small.root / "reports" / "small.html").read_text()
-    assert re.search(r"factor-two — .*?</th><td>square</td><td class=\"n\">1<", text)
+    assert re.search(r"factor-two</th><td>square</td><td>[^<]*</td><td class=\"n\">1<", text)
     assert notebooks.CATALOGUE["factor-two"].sentence[:20] in text
     for student in ("ada", "ben", "eve", "Dörte"):
         assert not re.search(rf"\b{student}\b", text)

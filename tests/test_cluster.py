@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+import yaml
 from classroom import ENVIRONMENT, RIGHT, WRONG, Class, marks
-from conftest import CI
+from conftest import CI, ROOT
 
 USER = "nobody"
 
@@ -88,17 +89,26 @@ def gradebook(server):
     return server
 
 
+def containers() -> list[dict]:
+    """What the manifest for Kubernetes runs: the scheduler, then a worker."""
+    parts = yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text())
+    return [part["spec"]["template"]["spec"]["containers"][0] for part in parts if part["kind"] == "Deployment"]
+
+
 class Cluster:
     """A Dask scheduler and two workers, each started as on a machine of its own."""
 
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self.scheduler = self.run("dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port))
-        self.workers = [self.run("dask", "worker", self.address, "--nthreads", "1") for _ in range(2)]
+        # As on Kubernetes, but for the address.
+        commands = [container["args"] for container in containers()]
+        changes = {"python": sys.executable, "8786": str(self.port), "tcp://grader-scheduler:8786": self.address}
+        scheduler, worker = ([changes.get(word, word) for word in command] for command in commands)
+        self.scheduler = self.run(*scheduler, "--host", "127.0.0.1")
+        self.workers = [self.run(*worker) for _ in range(2)]
 
     def run(self, *command):
-        command = [sys.executable, "-m", *command, "--no-dashboard"]
         with open(self.folder / "log", "a") as log:
             return subprocess.Popen(command, cwd=self.folder, env=ENVIRONMENT, stdout=log, stderr=log)
 
