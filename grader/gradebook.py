@@ -135,15 +135,23 @@ class Gradebook:
 
     def transaction(self, work: Callable[[sa.Connection], Any]) -> Any:
         """Do `work` in one transaction, again where the database was locked or the connection lost."""
+
+        def once() -> Any:
+            with self.engine.begin() as connection:
+                return work(connection)
+
+        return self._patiently(once)
+
+    def _patiently(self, work: Callable[[], Any]) -> Any:
+        """Do what may be done again."""
         for wait in (*PATIENCE, None):
             try:
-                with self.engine.begin() as connection:
-                    return work(connection)
+                return work()
             except DBAPIError as error:
                 # The pool opens new connections after this.
                 self.engine.dispose()
                 if wait is None or not _passing(error):
-                    message = f"the gradebook {_public(self.url)} can't be written: {_short(error)}"
+                    message = f"the gradebook {_public(self.url)} can't be read or written: {_short(error)}"
                     raise GradebookError(message) from error
                 time.sleep(wait)
         raise AssertionError("unreachable")
@@ -162,18 +170,25 @@ class Gradebook:
         if self._registered(assignment):
             return
         try:
-            self._book.update_or_create_assignment(assignment.name)
-            for name, notebook in instructors.items():
-                resources = {"nbgrader": {"notebook": name, "assignment": assignment.name, "db_url": self.url}}
-                SaveCells(config=self._config).preprocess(notebook, resources)
+            self._patiently(lambda: self._save_cells(assignment.name, instructors))
         except RuntimeError as error:
             raise GradebookError(
                 f"{error}: the exercises of {assignment.name} changed after submissions were graded.\n"
                 f"Put the old source back, or begin this assignment again: nbgrader db assignment remove "
                 f"{assignment.name} --force (its marks are lost)"
             ) from error
-        except DBAPIError as error:
-            raise GradebookError(f"the gradebook {_public(self.url)} can't be written: {_short(error)}") from error
+
+    def _save_cells(self, assignment: str, instructors: Mapping[str, Any]) -> None:
+        try:
+            self._book.update_or_create_assignment(assignment)
+            for name, notebook in instructors.items():
+                resources = {"nbgrader": {"notebook": name, "assignment": assignment, "db_url": self.url}}
+                SaveCells(config=self._config).preprocess(notebook, resources)
+        except api.InvalidEntry as error:
+            # As nbgrader calls whatever the database refuses.
+            if isinstance(error.__context__, DBAPIError):
+                raise error.__context__ from None
+            raise
         finally:
             self._book.db.remove()
 

@@ -187,8 +187,8 @@ def test_nbgraders_commands_work_on_postgres(gradebook, course, alone):
 
 def test_a_database_that_goes_away_and_comes_back(gradebook, course, alone):
     process = course.start("--gradebook", gradebook.url, "--workers", "1")
-    for _ in range(100):
-        time.sleep(0.05)
+    for _ in range(1000):
+        time.sleep(0.1)
         with contextlib.suppress(psycopg.Error), gradebook.connect() as connection:
             if connection.execute("SELECT count(*) FROM grader_journal").fetchone()[0] > 1:
                 break
