@@ -332,7 +332,7 @@ def main(hidden):
     best = {size: race(hidden, size, X, y) for size in BATCHES}
     slow = scalars(hidden, X, y)
     print(f"64-{'-'.join(map(str, hidden))}-10, {EXAMPLES} examples: ms per epoch (as a multiple of PyTorch's time)\n")
-    print("| batch | " + " | ".join(map(str, BATCHES)) + " | peak memory, of it before training |")
+    print("| batch | " + " | ".join(map(str, BATCHES)) + " | peak memory (before training) |")
     print("|---|" + "---|" * (len(BATCHES) + 1))
     for kind in [*PEERS, Scalars]:
         cells = []
@@ -341,14 +341,15 @@ def main(hidden):
             if seconds is None:
                 cells.append("left out")
                 continue
-            cells.append(f"{1e3 * seconds:,.1f} ({seconds / best[size][PyTorch.name]:.3g}×)")
+            ratio = seconds / best[size][PyTorch.name]
+            cells.append(f"{1e3 * seconds:,.1f} ({f'{ratio:.2f}' if ratio < 100 else f'{ratio:,.0f}'}×)")
         with tempfile.NamedTemporaryFile(suffix=".npz") as data:  # scikit-learn would count too
             np.savez(data, X=X, y=y)
             data.flush()
             run = [sys.executable, __file__, "--memory", kind.__name__, data.name]
             done = subprocess.run(run, capture_output=True, text=True)
         sizes = done.stdout.split()
-        cells.append(f"{float(sizes[1]):.0f} MB, {float(sizes[0]):.0f}" if done.returncode == 0 else "left out")
+        cells.append(f"{float(sizes[1]):.0f} MB ({float(sizes[0]):.0f})" if done.returncode == 0 else "left out")
         print(f"| {kind.name} | " + " | ".join(cells) + " |")
     print()
     for wanted, met in required(best):
