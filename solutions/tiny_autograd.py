@@ -19,7 +19,7 @@ checks = grading.Assignment("tiny_autograd", globals())
 # %% [markdown]
 # Here is the tensor of the chapter.
 # It keeps an array, the tensors that this array was made from, and a function for the way back.
-# The operators `+`, `*`, `/` and `@` call functions that you are going to write.
+# The operators `+`, `-`, `*`, `/` and `@` call functions that you are going to write, and take numbers and arrays as constants.
 
 # %%
 class Tensor:
@@ -31,6 +31,7 @@ class Tensor:
     """
 
     recording = True
+    __array_ufunc__ = None  # array * tensor is left to the tensor
 
     def __init__(self, data, parents=(), way_back=None, requires_grad=False):
         self.data = np.asarray(data, dtype=float)
@@ -52,6 +53,17 @@ class Tensor:
 
     def __matmul__(self, other):
         return matmul(self, constant(other))
+
+    def __rmatmul__(self, other):
+        return matmul(constant(other), self)
+
+    def __neg__(self):
+        return self * -1.0
+
+    def __sub__(self, other):
+        return self + -constant(other)
+
+    __radd__, __rmul__ = __add__, __mul__
 
 
 def constant(value):
