@@ -56,7 +56,11 @@ class Flag:
 
 @dataclass
 class Executed:
-    """What came of one submission."""
+    """What came of one submission.
+
+    `status` is "ok"; or "timeout", "memory" or "died" for the first thing that ended the student's process, which
+    costs what it was asked for and nothing else; or "unsound" where the verdict failed its own test: no cell has marks.
+    """
 
     notebook: NotebookNode
     flags: list[Flag] = field(default_factory=list)
@@ -105,7 +109,8 @@ class Executor:
         for step, done in itertools.zip_longest(steps, reply["cells"]):
             cell = notebook.cells[step["index"]]
             # Without an output nbgrader would read full marks.
-            done = done or {"outputs": [NOT_RUN], "count": None}
+            if done is None or reply["status"] == "unsound" and step["side"] == "trusted":
+                done = {"outputs": [NOT_RUN], "count": None}
             cell.outputs = [nbformat.from_dict(output) for output in done["outputs"]]
             cell.execution_count = done["count"]
         flags += [Flag(*flag) for flag in reply["flags"]]
@@ -402,8 +407,8 @@ class Execute(NbGraderPreprocessor):
         done = self._executors[key].run(nb, source=source)
         for flag in done.flags:
             self.log.warning("%s, %s: %s", flag.cell, flag.kind, flag.message)
-        if done.status in ("died", "unsound") and not any(cell.get("outputs") for cell in done.notebook.cells):
-            raise RuntimeError(f"the submission could not be run: {done.flags}")
+        if done.status == "unsound":
+            raise RuntimeError("the grader's own test of its verdict failed: nothing was graded")
         return done.notebook, resources
 
     def _order(self, about: dict) -> list[str]:

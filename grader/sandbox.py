@@ -40,6 +40,7 @@ SEEN = ("grader/__init__.py", "grader/sandbox.py", "grader/student.py", "grader/
 SYSTEM = ("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives")
 NOBODY = 65534
 IMAGE = "backpropagation-checked"
+TRIAL = "from grader import sandbox; sandbox.become_nobody(); import numpy, IPython, backprop.grading"
 TOOLS = ("bubblewrap", "container", "none")
 
 
@@ -94,7 +95,7 @@ def _bubblewrap_fails() -> str:
     if not shutil.which("bwrap"):
         return "the program bwrap is not installed"
     tried = subprocess.run(
-        [*bubblewrap(), sys.executable, "-I", "-c", "import numpy, backprop"],
+        [*bubblewrap(), sys.executable, "-I", "-c", TRIAL],
         env=environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     return "" if tried.returncode == 0 else f"it does not start: {tried.stderr.strip()[-300:]}"

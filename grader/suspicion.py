@@ -17,8 +17,8 @@ MODULES = {
     "weakref", "zipimport",
 }  # fmt: skip
 BUILTINS = {
-    "__builtins__", "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "get_ipython", "globals", "input",
-    "open", "setattr",
+    "__builtins__", "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "get_ipython", "input", "open",
+    "setattr",
 }  # fmt: skip
 INSIDES = re.compile(
     r"__(array\w*|base|bases|builtins|class|closure|code|defaults|dict|getattribute|globals|loader|mro|reduce\w*|"

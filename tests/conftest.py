@@ -20,6 +20,15 @@ def need(program: str) -> str:
     return path
 
 
+def need_sandbox() -> None:
+    """Without a sandbox that starts the test is skipped, with the reason, and on CI it fails."""
+    from grader import sandbox
+
+    need("bwrap")
+    if reason := sandbox._bubblewrap_fails():
+        pytest.fail(reason) if CI else pytest.skip(f"bubblewrap: {reason}")
+
+
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The built site; `make book` builds it where it is not fresh."""

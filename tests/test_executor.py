@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from conftest import ROOT, need
+from conftest import ROOT, need_sandbox
 
 from grader import notebooks, sandbox
 from grader.executor import Executor, Limits, mended
@@ -55,7 +55,7 @@ CASES = [pytest.param(path, how, id=f"{path.stem}: {what}") for path in SOURCES 
 
 @pytest.fixture(scope="module")
 def executor():
-    need("bwrap")
+    need_sandbox()
     with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
         yield executor
 
@@ -155,7 +155,7 @@ def square_grad(x):
 
 
 def test_an_endless_loop_costs_its_own_exercise_alone():
-    need("bwrap")
+    need_sandbox()
     with Executor(sandbox="bubblewrap", limits=Limits(cell_seconds=1, grace_seconds=1)) as executor:
         done = executor.run(answer("def square_grad(x):\n    while True: pass"))
         assert points(done.notebook) == {"square": 0.0, "inverse": 3.0, "is-slope": 4.0}
@@ -310,7 +310,7 @@ def test_waived_it_runs_with_the_same_marks():
 
 
 def test_the_sandbox_sees_no_more_than_it_must():
-    need("bwrap")
+    need_sandbox()
     look = "import os; print([p for p in PATHS if os.path.exists(p)], os.environ.get('HOME'), os.listdir('/'))"
     hidden = [ROOT / name for name in ("solutions", "tests", "README.md", "nbgrader_config.py", "grader/executor.py")]
     hidden += ["/etc/passwd", "/usr/bin/env", "/bin/sh", "/var", "/sys", str(Path(__file__))]
@@ -321,7 +321,7 @@ def test_the_sandbox_sees_no_more_than_it_must():
 
 def test_each_wall_is_there():
     """What a child that is shut in can't do, one by one: by the kernel's answer, not by ours."""
-    need("bwrap")
+    need_sandbox()
     probe = """
 import ctypes, json, os, resource, socket, sys
 from grader import sandbox
@@ -372,7 +372,7 @@ print(json.dumps(said), flush=True)
 
 def test_an_ordinary_user_has_the_same_sandbox():
     """Root becomes nobody; anyone else is given a user namespace.  This test runs as the other of the two."""
-    need("bwrap")
+    need_sandbox()
     other = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
     script = (
         "from grader.executor import Executor\nfrom grader import notebooks\nfrom pathlib import Path\nimport os\n"
@@ -387,7 +387,7 @@ def test_an_ordinary_user_has_the_same_sandbox():
 
 
 def test_where_no_namespaces_are_to_be_had_each_submission_has_a_sandbox_of_its_own(monkeypatch):
-    need("bwrap")
+    need_sandbox()
     with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
         executor._warm_up()
         executor._student.__dict__["said"] = {"ready": True, "namespaces": False}
@@ -443,7 +443,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def test_nothing_is_left_where_the_grader_is_killed():
-    need("bwrap")
+    need_sandbox()
     script = (
         "from grader.executor import Executor\nfrom grader import notebooks\nfrom pathlib import Path\n"
         f"source = notebooks.read(Path({str(TARGET)!r}))\n"
@@ -469,7 +469,7 @@ def test_nothing_is_left_where_the_grader_is_killed():
 
 @pytest.mark.parametrize("side", ["_student", "_trusted"])
 def test_a_warm_process_that_is_killed_is_replaced(side):
-    need("bwrap")
+    need_sandbox()
     with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
         executor.run(built(TARGET)[1])
         process = getattr(executor, side).process

@@ -26,7 +26,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from conftest import need  # noqa: E402
+from conftest import need_sandbox  # noqa: E402
 
 from grader import notebooks  # noqa: E402
 from grader.executor import Executor, Limits  # noqa: E402
@@ -163,7 +163,7 @@ def processes() -> set[int]:
 
 @pytest.fixture(scope="module")
 def executor():
-    need("bwrap")
+    need_sandbox()
     with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
         executor.run(target()[1])
         time.sleep(1)
