@@ -17,7 +17,6 @@ A network's parameters are a dict of arrays, W1, b1, W2, b2, ..., and its gradie
 A network with M layers is affine, activation, affine, ..., affine; the last sum Z_M goes into the loss.
 """
 
-import sys
 import time
 from collections.abc import Iterator
 
@@ -283,9 +282,9 @@ def train(
             told = True
             rest = (time.monotonic() - started) / epoch * (epochs - epoch)
             line = f"epoch {epoch} of {epochs}, loss {history['loss'][-1]:.4f}, {rest:.0f} s to go"
-            print(f"\r{line:<60}", end="", file=sys.stderr, flush=True)
+            print(f"\r{line:<60}", end="", flush=True)
     if told:
-        print(file=sys.stderr)
+        print()
     return history
 
 

@@ -190,15 +190,15 @@ def test_progress_is_told_when_it_takes_long(capsys, monkeypatch):
     net = MLP([2, 3])
     run = lambda progress=None: train(net, init_params(net.sizes, 0), X, y, SGD(0.1), 2, 10, 0, progress=progress)
     run()
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().out == ""
     run(True)
-    assert "epoch 2 of 2, loss" in capsys.readouterr().err
+    assert "epoch 2 of 2, loss" in capsys.readouterr().out
     clock = iter(range(0, 1000, 4))
     monkeypatch.setattr("backprop.nn.time.monotonic", lambda: next(clock))
     run()
-    assert "epoch 2 of 2, loss" in capsys.readouterr().err
+    assert "epoch 2 of 2, loss" in capsys.readouterr().out
     run(False)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().out == ""
 
 
 def test_one_logit_is_a_decision_at_zero():
