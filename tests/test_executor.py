@@ -1,5 +1,6 @@
 """One submission on two sides: the same marks and the same words as in one process, and what stops a bad one."""
 
+import contextlib
 import copy
 import functools
 import os
@@ -7,8 +8,10 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +20,8 @@ import nbformat
 import pytest
 from conftest import ROOT, need_sandbox
 
-from grader import notebooks, sandbox
-from grader.executor import Executor, Limits, mended
+from grader import notebooks, sandbox, trusted, wire
+from grader.executor import Executor, Limits, mended, plan
 from grader.suspicion import suspicions
 from grader.trusted import Trusted
 
@@ -489,6 +492,85 @@ def test_a_verdict_that_no_longer_tells_right_from_wrong_says_so():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "unsound\n", done.stderr
+
+
+def junk(serial: int, chance: random.Random):
+    """A reply that no honest process gives, or nearly one."""
+    told = {"type": "E", "kinds": ["ValueError", "Exception"], "text": "", "line": "", "function": "f", "origin": -1}
+    broken = {key: value for key, value in told.items() if chance.random() < 0.7}
+    strange = chance.choice([None, 5, "x", [], {}, [[]], {"inverse": 5}, {"square_grad": ("function", 1)}, 1.0, True])
+    kinds = chance.choice([["UnicodeDecodeError"], ["SystemExit"], ["BaseException"], ["object", "print"], 5, [[]]])
+    return chance.choice(
+        [
+            strange,
+            [serial],
+            [serial + 1, "returned", 1.0, None, [], {}],
+            [serial, strange, strange],
+            [serial, "outputs", strange, strange],
+            [serial, "outputs", [{"output_type": strange, "data": strange}], 1],
+            [serial, "names", strange],
+            [serial, "names", {"square_grad": ("function", None), "inverse": ("function", None), "is_slope": strange}],
+            [serial, "returned", strange],
+            [serial, "returned", strange, strange, strange, strange],
+            [serial, "returned", strange, None, [["UserWarning", strange]], {}],
+            [serial, "raised", strange, None, [], {}],
+            [serial, "raised", broken, None, [], {}],
+            [serial, "raised", {**told, "kinds": kinds}, None, [], {}],
+            [serial, "raised", {**told, chance.choice([*told]): strange}, None, [], {}],
+            ["flag", strange],
+            ["flag", strange, strange],
+            ["back", strange, strange],
+            ["back", 0, strange, strange],
+            ["back", 0, [strange], {}],
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_reply_whatever_upsets_the_verdict(seed):
+    """A student's process that answers anything: points are earned by nothing of it, and no error escapes."""
+    chance = random.Random(seed)
+    control, theirs = socket.socketpair()
+    channels = []
+
+    def serve():
+        while True:
+            data, fds, _, _ = socket.recv_fds(theirs, 16, 4)
+            if not data:
+                return
+            for fd in fds:
+                link = wire.Link(socket.socket(fileno=fd))
+                channels.append(link)
+                with contextlib.suppress(wire.Gone, wire.Refused):
+                    link.receive()
+                    while True:
+                        request = wire.unpack(link.receive(), lambda number: number)
+                        if request[0] in ("result", "error"):
+                            continue
+                        reply = junk(request[0], chance)
+                        if reply == [1] or chance.random() < 0.02:
+                            link.close()
+                        link.send(wire.pack(reply))
+                theirs.send(b"{}")
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    limits = vars(Limits(cell_seconds=1, grace_seconds=0.1, seconds=10, starts=20))
+    student = trusted.Student(control, {"command": [], "limits": limits})
+    steps = plan(built(TARGET)[1], built(TARGET)[1])
+    done = trusted.grade(steps, student)
+    assert len(done["cells"]) == len(steps) and done["status"] in ("ok", "died", "timeout")
+    wire.unpack(wire.pack(done))
+    for step, cell in zip(steps, done["cells"], strict=True):
+        if step["side"] == "trusted":
+            value = [o["data"]["text/plain"] for o in cell["outputs"] if o["output_type"] == "execute_result"]
+            assert value in ([], ["0.0"], ["1.0"], ["2.0"]), "points for noise"
+    student.stop()
+    control.close()
+    server.join(5)
+    for link in channels:
+        link.close()
+    theirs.close()
 
 
 # What an instructor should look at ----------------------------------------------------------------------------
