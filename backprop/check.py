@@ -282,7 +282,7 @@ class _Judge:
         self.noise = None  # measured where it matters
         self.numeric, self.bound, self.jump, self.wrong = {}, {}, {}, {}  # by name, once entries are computed
         self.chance = {}  # by name: how likely it is that an error hid from all directions, and how many they were
-        self.drowned = False
+        self.drowned = []  # of a group that agrees, those whose part is too small beside the bound
         self.wide, self.doubtful = {}, {}  # by name (value, bound): agrees, but the bound is wide; disagrees
 
     def wrong_names(self):
@@ -339,7 +339,11 @@ class _Judge:
             return self._hear(group)
         if self.oracle.trust.kinds[group[0]] != "real" and self._between(group):
             return set()
-        return set(group) if len(group) == 1 else set().union(*(self._hear([name]) for name in group))
+        if len(group) == 1:
+            return set(group)
+        # The louder ones of a group that agrees are settled; the others may clear up among themselves, or alone.
+        quiet = self.drowned if len(self.drowned) < len(group) else []
+        return self._hear(quiet) if quiet else set().union(*(self._hear([name]) for name in group))
 
     def _agree_complex(self, group):
         """A complex step may be as long as one likes: let every array weigh about the same by its own account."""
@@ -349,7 +353,8 @@ class _Judge:
             if len(group) > 1:
                 moves[name] *= self.total / self.size[name] * self.oracle.rng.uniform(0.5, 1.5)
         expected, slack, parts = self._expect(moves)
-        return abs(self.oracle.complex_slope(moves) - expected) <= slack and self._cleared(slack, parts)
+        gap = abs(self.oracle.complex_slope(moves) - expected)
+        return gap <= slack and self._cleared(slack, parts, alone=len(group) == 1)
 
     def _agree_real(self, group):
         """Real differences must agree within their bound, and the bound must be small beside each array's part."""
@@ -361,21 +366,23 @@ class _Judge:
         if jump > 0 and self._between(group, moves):
             return True
         if len(group) > 1:
-            self.drowned = gap <= 0  # what agrees together may clear up when each is heard alone
             # Where it is rounding that makes the bound, it is as wide when each is heard alone.  But a number that is
             # heard alone is settled, having but one direction, and a few of them cost less so.
             few = len(group) <= FEW and all(self.claim[name].size == 1 for name in group)
             enough = WIDE if bound <= ROUNDED * self.oracle.noise and not few else VISIBLE
-            clear = gap <= 0 and jump == 0 and all(bound <= enough * part for part in parts.values())
-            return clear and self._cleared(bound + slack, parts)
-        self.drowned = False
+            unsettled = [name for name, part in parts.items() if jump > 0 or not bound <= enough * part]
+            self.drowned = unsettled if gap <= 0 else []
+            if gap <= 0:
+                self._cleared(bound + slack, {n: part for n, part in parts.items() if n not in unsettled})
+            return gap <= 0 and not unsettled
+        self.drowned = []
         [(name, part)] = parts.items()
         if gap > 0:
             if gap > self.rtol[name] * part or bound > WIDE * part:
                 self.doubtful[name] = (value, bound)
         elif jump == 0 and bound > WIDE * part and not self._zero(moves, part, bound):
             self.wide[name] = (value, bound)
-        return gap <= 0 and jump == 0 and self._cleared(bound + slack, parts)
+        return gap <= 0 and jump == 0 and self._cleared(bound + slack, parts, alone=True)
 
     def _between(self, group, line=None):
         """At a kink: is the gradient right a hair to either side of it, and here, entry by entry, between the two?
@@ -428,12 +435,12 @@ class _Judge:
         chance, times = self.chance.get(name, (0.0, 1))
         return chance > max(VISIBLE, self.rtol[name]) / 100 ** (times - 1)
 
-    def _cleared(self, slack, parts):
+    def _cleared(self, slack, parts, alone=False):
         """Note how much of each array's part the slack is: that is how likely an error of its size goes unseen."""
         for name, part in parts.items():
             chance, times = self.chance.get(name, (1.0, 0))
             chance *= slack / max(VISIBLE * self.total, part, TINY)
-            if len(parts) == 1 and self.claim[name].size == 1:
+            if alone and self.claim[name].size == 1:
                 chance = 0.0  # one number alone has but one direction
             self.chance[name] = chance, times + 1
         return True

@@ -89,6 +89,7 @@ class Part:
     weight: float = 1.0
     findings: list[Finding] = field(default_factory=list)
     report: Report | None = None
+    batch: int | None = None
     follows: str = ""
 
     @property
@@ -103,6 +104,14 @@ class Answer:
     value: Any = None
     finding: Finding | None = None
     error: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What there is to check: what was returned, without its loss, and its outputs by parameter if it has that form."""
+
+    value: Any
+    named: dict[str, Any] | None
 
 
 class Exercise:
@@ -156,6 +165,7 @@ class Exercise:
         watch: Sequence[str] = (),
         via: Callable | None = None,
         with_loss: bool = False,
+        batch: int | None = None,
         **options,
     ) -> None:
         """`function(*args(params))` is the gradient of the scalar `loss(params)`, one output per parameter.
@@ -166,48 +176,32 @@ class Exercise:
         `with_loss` says that it returns a pair, the loss and the gradient; the loss is one more part, `L`.
         `watch` names functions of the notebook that compute the loss: calling one of them once per entry, or an
         error that no formula makes, is shown to the instructor as a numerical answer; by itself it costs nothing.
+        `batch` is the number of examples, by which a factor is recognised; that of `X` where it is a parameter.
         """
         args = args or (lambda p: tuple(p.values()))
         labels = outputs or {name: "d" + name for name in params}
-        total = [self._part(function, "L", weight)] if with_loss else []
+        total = self._part(function, "L", weight) if with_loss else None
         parts = {name: self._part(function, label, weight) for name, label in labels.items()}
-        answer = self._call(function, args(params), watch, via)
-        value = answer.value
-        if with_loss and not answer.finding:
-            L, value, answer = _pair(function, answer, labels)
-        named = None if answer.finding else self._named(value, labels)
-        outputs = named and {labels[k]: v for k, v in named.items()}
-        self._remember(function, case, answer, {**outputs, "L": L} if outputs and with_loss else outputs)
-        if answer.finding:
-            return self._fail([*total, *parts.values()], answer.finding)
-        if with_loss and (finding := _compare(f"{function}: L", L, loss(params), 1e-9)):
-            self._fail(total, finding)
-        if named is None and isinstance(value, (tuple, list)):
-            wanted = " ".join([f"{len(labels)}:", ", ".join(labels.values())]).strip(": ")
-            message = f"{function}: returned a tuple of {len(value)}, expected {wanted}."
-            return self._fail(parts.values(), Finding("wrong-shape", "", message))
-
-        # Told here, since check_gradient asks for a dict and the exercise for a tuple.
-        if named is None and len(labels) > 1 and isinstance(value, (int, float)):
-            message = f"{function}: returned one number, expected {len(labels)}: {', '.join(labels.values())}."
-            return self._fail(parts.values(), Finding("", "", message))
+        given = self._given(function, args(params), parts, labels, case, total and (total, loss(params)), watch, via)
+        if given is None or (given.named is None and self._unlike(function, given.value, parts, labels)):
+            return
 
         # A name that is not there is no function that returns nothing.
-        for name in named or ():
-            if named[name] is None and labels[name]:
+        for name in given.named or ():
+            if given.named[name] is None and labels[name]:
                 self._fail([parts[name]], Finding("", name, f"{function}: {labels[name]} is missing."))
 
         def grad(p):
             again = self._call(function, args(p), via=via)
             if again.finding:
                 raise RuntimeError(again.finding.message)
-            given = again.value[1] if with_loss else again.value
-            value = self._named(given, labels)
-            return given if value is None else value
+            value = again.value[1] if with_loss else again.value
+            named = self._named(value, labels)
+            return value if named is None else named
 
         report = self._decide(case, loss, grad, dict(params), **options)
         if not report.ok:
-            self._blame(parts, report, function)
+            self._blame(parts, report, function, batch or _rows(params))
         elif self._is_numerical(loss, params, report):
             self._note(f"[{NUMERICAL}] for the instructor: {function} agrees as a finite difference would.")
 
@@ -232,20 +226,13 @@ class Exercise:
         `with_loss` says that it returns a pair, the loss and the dict; the loss is one more part, `L`.
         """
         values = forward_pass(forward, leaves)
-        total = [self._part(function, "L", weight)] if with_loss else []
-        parts = {name: self._part(function, "d" + name, weight) for name in wrt}
-        answer = self._call(function, args)
         labels = {name: "d" + name for name in wrt}
-        value = answer.value
-        if with_loss and not answer.finding:
-            L, value, answer = _pair(function, answer, labels)
-        named = None if answer.finding else self._named(value, labels)
-        outputs = named and {labels[k]: v for k, v in named.items()}
-        self._remember(function, case, answer, {**outputs, "L": L} if outputs and with_loss else outputs)
-        if answer.finding:
-            return self._fail([*total, *parts.values()], answer.finding)
-        if with_loss and (finding := _compare(f"{function}: L", L, values[_loss(forward)], 1e-9)):
-            self._fail(total, finding)
+        total = self._part(function, "L", weight) if with_loss else None
+        parts = {name: self._part(function, label, weight) for name, label in labels.items()}
+        given = self._given(function, args, parts, labels, case, total and (total, values[_loss(forward)]))
+        if given is None:
+            return None
+        named = given.named
         if named is None:
             keys = ", ".join(labels.values())
             return self._fail(parts.values(), Finding("wrong-shape", "", f"{function}: expected a dict with {keys}."))
@@ -262,7 +249,7 @@ class Exercise:
             if local is not None and local.ok:
                 parts[name].follows = ", ".join("d" + c for c in _consumers(forward, values, name))
             else:
-                self._blame({name: parts[name]}, local or report, function)
+                self._blame({name: parts[name]}, local or report, function, _rows(leaves))
         return None
 
     def value(
@@ -423,13 +410,46 @@ class Exercise:
     def _part(self, function: str, output: str, weight: float) -> Part:
         return self._parts.setdefault((function, output), Part(function, output, weight))
 
-    def _fail(self, parts, finding: Finding, report: Report | None = None) -> None:
+    def _fail(self, parts, finding: Finding, report: Report | None = None, batch: int | None = None) -> None:
         for part in parts:
             # The first case that fails is the one that is explained.
             if part.ok:
-                part.findings, part.report = [finding], report
+                part.findings, part.report, part.batch = [finding], report, batch
 
-    def _blame(self, parts: Mapping[str, Part], report: Report, function: str) -> None:
+    def _given(self, function, args, parts, labels, case, loss=None, watch=(), via=None) -> "Given | None":
+        """What the function gave, remembered; None where it gave nothing to check, and its parts have failed.
+
+        loss: the part L and its value, where the function returns a pair, the loss and the gradient.
+        """
+        answer = self._call(function, args, watch, via)
+        L, value = None, answer.value
+        if loss and not answer.finding:
+            L, value, answer = _pair(function, answer, labels)
+        named = None if answer.finding else self._named(value, labels)
+        outputs = named and {labels[k]: v for k, v in named.items()}
+        self._remember(function, case, answer, {**outputs, "L": L} if outputs and loss else outputs)
+        total = [loss[0]] if loss else []
+        if answer.finding:
+            self._fail([*total, *parts.values()], answer.finding)
+            return None
+        if loss and (finding := _compare(f"{function}: L", L, loss[1], 1e-9)):
+            self._fail(total, finding)
+        return Given(value, named)
+
+    def _unlike(self, function, value, parts, labels) -> bool:
+        """Told here, since check_gradient asks for a dict and the exercise for a tuple: how many it should be."""
+        wanted = ", ".join(labels.values())
+        if isinstance(value, (tuple, list)):
+            wanted = " ".join([f"{len(labels)}:", wanted]).strip(": ")
+            finding = Finding("wrong-shape", "", f"{function}: returned a tuple of {len(value)}, expected {wanted}.")
+        elif len(labels) > 1 and isinstance(value, (int, float)):
+            finding = Finding("", "", f"{function}: returned one number, expected {len(labels)}: {wanted}.")
+        else:
+            return False
+        self._fail(parts.values(), finding)
+        return True
+
+    def _blame(self, parts: Mapping[str, Part], report: Report, function: str, batch: int | None = None) -> None:
         """Give each part that is wrong in `report` its own finding; what concerns no parameter concerns all."""
         general = [f for f in report.findings if not f.parameter]
         for name, part in parts.items():
@@ -438,7 +458,7 @@ class Exercise:
                 # An output without a name of its own is called by its function's.
                 message = own[0].message if part.output else own[0].message.removeprefix(f"d{name}: ")
                 prefix = f"{function}: " if not message.startswith(function) else ""
-                self._fail([part], Finding(own[0].id, name, prefix + message, own[0].where), report)
+                self._fail([part], Finding(own[0].id, name, prefix + message, own[0].where), report, batch)
 
     def _decide(self, case: Any, loss: Callable, grad: Callable, params: Mapping, **options) -> Report:
         """The check's report; one without a verdict is the fault of the test's numbers, and never counts as right."""
@@ -583,7 +603,7 @@ class Exercise:
             names = self._known_mistakes(part)
             if not names and part.report is not None:
                 # More telling than the symptom: which mistake gives a wrong shape?
-                seen = [f for f in diagnose(part.report) if f.parameter in ("", finding.parameter)]
+                seen = [f for f in diagnose(part.report, batch=part.batch) if f.parameter in ("", finding.parameter)]
                 names = list(dict.fromkeys(f.id for f in seen if f.id in CATALOGUE))
             if not names and finding.id in CATALOGUE:
                 names = [finding.id]
@@ -743,6 +763,11 @@ def _where(error: BaseException) -> str:
 def _right(report: Report, name: str) -> bool:
     blamed = any(f.parameter == name for f in report.findings)
     return not blamed and not np.any(report.wrong.get(name, False))
+
+
+def _rows(values: Mapping[str, Any]) -> int | None:
+    """The size of the batch: the rows of X, where that is a matrix."""
+    return len(values["X"]) if np.ndim(values.get("X")) == 2 else None
 
 
 def _loss(forward: Mapping[str, Callable]) -> str:
