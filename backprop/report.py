@@ -1,5 +1,6 @@
 """What a check found, as text, as HTML and as a figure."""
 
+import io
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -93,7 +94,7 @@ def yours_and_theirs(claim, value, bound):
 
 def _rows(report):
     """The table: name, shape, wrong entries, worst entry, yours, numeric ± error; one row per parameter."""
-    rows = []
+    rows, undecided = [], {finding.parameter for finding in report.findings if finding.id == "inconclusive"}
     for name, value in report.params.items():
         yours = report.analytic.get(name)
         wrong = report.wrong[name]
@@ -102,7 +103,7 @@ def _rows(report):
         elif yours.shape != value.shape:
             rows.append((name, str(value.shape), f"shape {yours.shape}", "", "", ""))
         elif not wrong.any():
-            rows.append((name, str(value.shape), "none", "", "", ""))
+            rows.append((name, str(value.shape), "cannot tell" if name in undecided else "none", "", "", ""))
         else:
             gap = np.where(wrong, np.nan_to_num(np.abs(yours - report.numeric[name]), nan=np.inf), -1.0)
             worst = np.unravel_index(np.argmax(gap), gap.shape)
@@ -159,8 +160,16 @@ def _as_figure(report):
     from matplotlib.figure import Figure
     from matplotlib.patheffects import withStroke
 
+    class Shown(Figure):
+        """A notebook shows a plain one only where pyplot has been imported."""
+
+        def _repr_png_(self):
+            page = io.BytesIO()
+            self.savefig(page, format="png", dpi=100)
+            return page.getvalue()
+
     names = list(report.params)
-    figure = Figure(figsize=(2.6 * max(len(names), 1), 2.8), layout="constrained")
+    figure = Shown(figsize=(2.6 * max(len(names), 1), 2.8), layout="constrained")
     axes = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
     errors = {name: _error_grid(report, name) for name in names}
     sizes = [e[np.isfinite(e) & (e > 0)] for e in errors.values() if e is not None]

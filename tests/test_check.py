@@ -494,6 +494,23 @@ def test_a_right_gradient_costs_a_few_forward_passes(width, opaque):
         assert len(calls) <= 40 + 6 * len(params)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_right_gradient_of_thirty_arrays_costs_no_more_for_being_loud_and_quiet(seed):
+    rng = np.random.default_rng(seed)
+    params = {f"p{k}": rng.normal(size=rng.integers(1, 4, 2)) for k in range(1, 31)}
+    weight = {name: k for k, name in enumerate(params, 1)}
+    calls, cache = [], {}
+    sums = lambda p: {name: (np.tanh(value) * weight[name]).sum() for name, value in p.items()}
+    f = lambda p: calls.append(1) or float(sum(total**2 for total in sums(p).values()))
+    grad = lambda p: {n: 2 * total * weight[n] * (1 - np.tanh(p[n]) ** 2) for n, total in sums(p).items()}
+    for _ in range(2):
+        calls.clear()
+        assert check_gradient(f, grad, params, cache=cache, seed=seed).ok
+    assert len(calls) <= 40 + 6 * len(params)
+    wrong = lambda p: grad(p) | {"p1": 1.0001 * grad(p)["p1"]}
+    assert check_gradient(f, wrong, params, cache=cache, seed=seed).wrong["p1"].any()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_a_right_gradient_costs_over_the_corpus(seed):
     """Kinks and losses drowned in rounding included."""
@@ -743,6 +760,7 @@ def test_the_html_is_escaped_and_does_not_rely_on_colour():
 def test_the_figure_marks_wrong_entries(grad, tmp_path):
     report = check_gradient(loss, grad, PARAMS)
     figure = report.plot()
+    assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook shows it though nobody has imported pyplot
     figure.savefig(tmp_path / "report.png")
     crosses = sum(len(line.get_xdata()) for axis in figure.axes for line in axis.lines if line.get_marker() == "x")
     shown = [name for name in PARAMS if np.shape(report.analytic.get(name)) == np.shape(PARAMS[name])]
