@@ -2,8 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/check.py
     python benchmarks/check.py SEED ...
+    python benchmarks/check.py drowned SEED ...
 
 With seeds: the forward passes for every right gradient of the corpus, and which of them are over the budget.
+drowned: what is said of opaque losses far from 0, by how far their quietest array stands out of the rounding.
 One network (affine, tanh, affine, mean squared error) with about 10, 10^2, ... 10^5 parameters.  Counted: forward
 passes, by wrapping f.  Measured: CPU time of the process, the median of rounds in which every peer has its turn.
 Each peer decides the same question with its own defaults.  A peer is left out where its last time says that it would
@@ -12,6 +14,7 @@ take more than a minute.
 numdifftools is not among the project's requirements: pip install numdifftools; without it its rows say so.
 """
 
+import collections
 import importlib.util
 import math
 import os
@@ -185,5 +188,30 @@ def corpus_costs(seeds):
         print("  " + ", ".join(f"{group} {found}" for group, found in sorted(over[when].items())))
 
 
+def drowned(seeds):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    from corpus import noisy
+
+    said = {True: collections.Counter(), False: collections.Counter()}
+    for case in (case for seed in seeds for case in noisy(np.random.default_rng(seed), 150)):
+        verdict = check_gradient(case.f, case.grad, case.params).verdict
+        if case.right:  # the first of its group: the wrong ones share its loss
+            parts = [np.linalg.norm(g * case.params[name]) for name, g in case.grad(case.params).items()]
+            loudness = min(part for part in parts if part) / np.spacing(case.f(case.params))
+        said[case.right][min(max(math.floor(math.log10(loudness)), 3), 7), verdict] += 1
+    head = "right: passed, undecided, failed | wrong: the same"
+    print(f"| the quietest array's part, in roundings of the loss | {head} |")
+    print("|---|---|---|")
+    for power, label in ((3, "below 10⁴"), (4, "10⁴"), (5, "10⁵"), (6, "10⁶"), (7, "10⁷ and more")):
+        counts = [[said[right][power, v] for v in ("pass", "inconclusive", "fail")] for right in (True, False)]
+        print(f"| {label} | " + " | ".join(", ".join(f"{n:,}" for n in row) for row in counts) + " |")
+    for right, counts in said.items():
+        undecided = sum(n for (_, verdict), n in counts.items() if verdict == "inconclusive")
+        print(f"{'right' if right else 'wrong'}: {undecided} of {counts.total()} undecided")
+
+
 if __name__ == "__main__":
-    corpus_costs([int(seed) for seed in sys.argv[1:]]) if len(sys.argv) > 1 else main()
+    if sys.argv[1:2] == ["drowned"]:
+        drowned([int(seed) for seed in sys.argv[2:]])
+    else:
+        corpus_costs([int(seed) for seed in sys.argv[1:]]) if len(sys.argv) > 1 else main()
