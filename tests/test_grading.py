@@ -528,3 +528,43 @@ def test_a_check_without_a_verdict_is_an_error_and_no_points(monkeypatch):
     for ask in (lambda: whole(backward), lambda: graded(lambda x: 3 * x**2)):
         with pytest.raises(RuntimeError, match="the check is inconclusive"):
             ask()
+
+
+class Unwritten:
+    def __enter__(self):
+        raise NotImplementedError
+
+    def __exit__(self, *exception):
+        raise NotImplementedError
+
+
+def enter():
+    with Unwritten():
+        pass
+
+
+def test_a_method_that_is_not_written_is_called_by_its_class(capsys):
+    exercise = grading.Assignment("test", {"enter": enter, "Unwritten": Unwritten}).exercise("block")
+    exercise.value("enter", [], 1.0, case="block")
+    points, text = shown(exercise, capsys)
+    assert points == 0 and "Unwritten is not written yet" in text
+
+
+def deep(n):
+    return 0.0 if n == 0 else 1.0 + deep(n - 1)
+
+
+def test_a_recursion_that_is_too_deep_is_named(capsys):
+    exercise = grading.Assignment("test", {"deep": deep}).exercise("depth")
+    exercise.value("deep", [10.0], 10.0, case="shallow")
+    exercise.value("deep", [100_000.0], 100_000.0, case="deep")
+    points, text = shown(exercise, capsys)
+    assert points == 0 and "[recursion-too-deep]" in text
+
+
+def test_a_value_may_be_asked_for_in_another_way(capsys):
+    exercise = grading.Assignment("test", {"make": lambda x: {"square": x * x}}).exercise("made")
+    exercise.value("make", [3.0], 9.0, case="square", output="square", via=lambda make, x: make(x)["square"])
+    exercise.value("make", [3.0], 8.0, case="wrong", output="wrong", via=lambda make, x: make(x)["square"])
+    points, text = shown(exercise, capsys)
+    assert points == 0.5 and "make" in text and "expected 8" in text
