@@ -348,7 +348,7 @@ class Trusted:
         """Give our cell the names that it takes from the student's notebook."""
         for name in self.bound:
             self.names.pop(name, None)
-        wanted = {name for name in _words(source) if not hasattr(builtins, name) and name not in self.names}
+        wanted = {name for name in _free_names(source) if not hasattr(builtins, name) and name not in self.names}
         found = self.student.look(sorted(wanted | set(answers)))
         self.bound = {
             name: self.proxies.setdefault(name, Proxy(self.student, name)) if kind == "function" else value
@@ -400,12 +400,15 @@ def compiled(source: str, name: str) -> tuple[CodeType, CodeType]:
 
 
 @functools.cache
-def _words(source: str) -> frozenset[str]:
-    """Every name, and every text that could be one, in a cell."""
+def _free_names(source: str) -> frozenset[str]:
+    """The names that a cell takes from elsewhere.  Nothing else of a hidden test may be asked for, so no text."""
     nodes = list(ast.walk(ast.parse(source)))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return frozenset(names | {text for text in texts if text.isidentifier()})
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    made |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    made |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return frozenset({node.id for node in names} - made)
 
 
 @functools.cache
@@ -499,7 +502,7 @@ def serve(control: socket.socket) -> None:
             if step["side"] != "student":
                 with contextlib.suppress(SyntaxError):
                     compiled(step["source"], step["id"])
-                    _words(step["source"])
+                    _free_names(step["source"])
         child = os.fork()
         if not child:
             try:

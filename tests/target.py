@@ -32,7 +32,7 @@ exercise = checks.exercise("square")
 places = [0.5, 1.5]
 ### BEGIN HIDDEN TESTS
 places += [2.5]
-HIDDEN_CANARY = "canary-of-the-hidden-tests"
+canary_of_hidden_names = ["canary-of-the-hidden-tests", "canary_of_hidden_words"]
 ### END HIDDEN TESTS
 for x in places:
     exercise.derivative("square_grad", square, x, case=x)

@@ -33,7 +33,7 @@ from grader.executor import Executor, Limits  # noqa: E402
 
 FILES = sorted((ROOT / "tests" / "hostile").glob("*.py"))
 LIMITS = Limits(cell_seconds=3, grace_seconds=1, seconds=30, memory=768 * 2**20, scratch=16 * 2**20)
-CANARY = re.compile(r"canary-of-[a-z-]+")
+CANARY = re.compile(r"canary[-_]of[-_][a-z_-]+")
 
 
 @dataclass
