@@ -1,22 +1,24 @@
 """What the student's side may do, and the tools that hold it to that.
 
 The warm student's process lives in a sandbox made by *bubblewrap* (Linux): it sees, read-only, the system's shared
-libraries, Python, its packages, `backprop/` and the three files of this package that it needs, and nothing else; it
-has no network, a cleared environment, and as root it becomes nobody.  It never runs a student's code itself.  Each
-submission is a child that shuts itself in further, by `confine`, before it does: namespaces of its own (users,
-processes, mounts, inter-process communication), an empty scratch in place of /tmp, no /proc, no capability, limits on
-memory, processes, files and time, and a list of system calls that it is refused (new programs, sockets, tracing,
-mounting, namespaces, keys, kernel interfaces).  When its first process ends, the kernel ends all of its processes.
+libraries, Python, its packages, `backprop/` and the four files of the grader that it needs, and nothing else; it has
+no network, a cleared environment, and as root it becomes nobody.  It never runs a student's code itself.  Each
+submission is a child that shuts itself in further before it does: namespaces of its own (users, processes, mounts,
+inter-process communication), an empty scratch in place of /tmp, no /proc, no capability, limits on memory, processes,
+files and time, and, on x86-64 and ARM64, a list of system calls that it is refused (new programs, sockets, tracing,
+mounts, namespaces, keys, kernel interfaces).  After the run everything in the sandbox but the warm process is killed.
 
 What this stops: reading the solutions, hidden tests, gradebook or another's work; the network; starting programs;
-outliving the run; filling the disk or the memory; reaching another submission or the warm process.  What it doesn't:
-a flaw of the kernel itself, since sandbox and grader share one; heating the processor until the time is up; and
-learning from how long things take.  A file that every user may read in Python's own folders or the system's library
-folders can be read.  Where memory is not limited by a control group, the sum over processes is looked at 50 times a
-second, and a burst in between is held only by the limit of each process.
+outliving the run; filling the disk or the memory; reaching another submission or the warm process.
 
-A *container* runtime (Docker or Podman) gives the same outside, one container for each submission, on any system that
-has one.  Where the kernel allows no namespaces within bubblewrap's, each submission has a bubblewrap of its own.
+What it doesn't stop: a flaw of the kernel, which sandbox and grader share; keeping the processor busy until the time
+is up; reading what Python's folders and the system's libraries show to everyone; telling its own student, in an error
+message, the inputs that a hidden test gave it.  Memory has a limit for each process, and the sum over all processes is
+looked at 50 times a second: there is no control group, so a burst in between can go beyond it.
+
+A *container* runtime (Docker or Podman) gives the same outside on any system that has one, with one container for each
+submission.  Where the kernel allows no namespaces within bubblewrap's, each submission has a bubblewrap of its own, and
+there the namespaces of its own are bubblewrap's.
 """
 
 import contextlib
