@@ -381,7 +381,9 @@ class Trusted:
         lines = [grading.Remark(remark.message[:LONGEST], remark.mistakes) for remark in feedback.remarks]
         notes = [note[:LONGEST] for note in feedback.notes[:50]]
         feedback = dataclasses.replace(feedback, remarks=lines, notes=notes)
-        data = {"text/plain": str(feedback), "text/html": feedback._repr_html_()}
+        # What a student's message holds between dollars is no formula: those can be links that run.
+        page = f'<div class="tex2jax_ignore mathjax_ignore">{feedback._repr_html_()}</div>'
+        data = {"text/plain": str(feedback), "text/html": page}
         self.outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
 
     def assignments(self) -> list[grading.Assignment]:

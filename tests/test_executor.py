@@ -160,12 +160,12 @@ def square_grad(x):
 
 def test_an_endless_loop_costs_its_own_exercise_alone():
     need_sandbox()
-    with Executor(sandbox="bubblewrap", limits=Limits(cell_seconds=1, grace_seconds=1)) as executor:
+    with Executor(sandbox="bubblewrap", limits=Limits(cell_seconds=2, grace_seconds=1)) as executor:
         done = executor.run(answer("def square_grad(x):\n    while True: pass"))
         assert points(done.notebook) == {"square": 0.0, "inverse": 3.0, "is-slope": 4.0}
         assert done.status == "timeout"
         assert [flag.kind for flag in done.flags] == ["timeout"] and done.flags[0].cell == "square"
-        assert "square_grad stopped: Stopped: still running after 1 seconds" in graded(done.notebook)["square"][1]
+        assert "square_grad stopped: Stopped: still running after 2 seconds" in graded(done.notebook)["square"][1]
 
 
 def test_a_process_that_ends_is_started_again_with_its_cells(executor):
@@ -288,6 +288,13 @@ def test_a_students_text_runs_nothing_in_a_browser(executor):
     assert found == [] and "https://example.org" in page
     seen = HTMLExporter().from_notebook_node(tampered(change))[0]
     assert "<script>alert" in seen, "nothing to be stopped"
+
+
+def test_a_message_is_no_formula(executor):
+    text = "def square_grad(x):\n    raise ValueError(r'$\\href{javascript:alert(1)}{press} <b>$')"
+    cell = next(c for c in executor.run(answer(text)).notebook.cells if c.id == "tests-square")
+    page = next(o for o in cell.outputs if o.output_type == "display_data").data["text/html"]
+    assert page.startswith('<div class="tex2jax_ignore mathjax_ignore">') and "&lt;b&gt;" in page
 
 
 def test_an_answer_that_is_missing_is_never_replaced_by_the_instructors():
