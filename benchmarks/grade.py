@@ -11,6 +11,7 @@ further submission costs (time for the class - time for one) / (class - 1).  The
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -64,41 +66,65 @@ def clear(root: Path) -> None:
     (root / "gradebook.db").unlink(missing_ok=True)
 
 
-def timed(root: Path, *command: str, memory: list | None = None) -> float:
-    """Wall time of a command in seconds; its most memory at once, with all its children, goes into `memory`."""
+@dataclass
+class Cost:
+    """Of one command with all the processes that it starts."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds - other.seconds, self.cpu - other.cpu, self.memory)
+
+    def __truediv__(self, number: float) -> "Cost":
+        return Cost(self.seconds / number, self.cpu / number, self.memory)
+
+
+def timed(root: Path, *command: str) -> Cost:
+    """Wall time and processor time of a command in seconds, and its most memory at once in MB."""
     start = time.perf_counter()
     with open(root / "log", "w") as log:
         process = subprocess.Popen([sys.executable, "-m", *command], cwd=root, env=ENVIRONMENT, stdout=log, stderr=log)
-        if memory is not None:
-            watch = threading.Thread(target=_watch, args=(process.pid, memory))
-            watch.start()
+        samples: list[tuple[float, float]] = []
+        watch = threading.Thread(target=_watch, args=(process.pid, samples))
+        watch.start()
         if process.wait():
             raise SystemExit(f"{' '.join(command)} failed:\n{(root / 'log').read_text()[-3000:]}")
-    return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        watch.join()
+    return Cost(seconds, *(max(column) for column in zip(*samples, strict=True)))
 
 
-def _watch(pid: int, memory: list) -> None:
-    """Proportional set sizes: what processes share counts once."""
+def _watch(pid: int, samples: list) -> None:
+    """Processor time of those that live and of those that they waited for, which is all but the last moment's.
+
+    Memory is the sum of proportional set sizes: what processes share counts once.
+    """
+    ended: dict[int, float] = {}
     while psutil.pid_exists(pid):
-        total = 0
+        memory = 0
         try:
             for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-                total += process.memory_full_info().pss
+                with contextlib.suppress(psutil.Error):
+                    times = process.cpu_times()
+                    ended[process.pid] = times.user + times.system + times.children_user + times.children_system
+                    memory += process.memory_full_info().pss
         except psutil.Error:
-            pass
-        memory.append(total)
-        time.sleep(0.3)
+            break
+        samples.append((sum(ended.values()), memory / 2**20))
+        time.sleep(0.2)
 
 
-def stock(root: Path, chapter: str, student: str = "*") -> float:
+def stock(root: Path, chapter: str, student: str = "*") -> Cost:
     clear(root)
     timed(root, "nbgrader", "generate_assignment", chapter, "--force")
     return timed(root, "nbgrader", "autograde", chapter, f"--student={student}")
 
 
-def ours(root: Path, chapter: str, *options: str, memory: list | None = None) -> float:
+def ours(root: Path, chapter: str, *options: str) -> Cost:
     clear(root)
-    return timed(root, "grader", "grade", chapter, *options, memory=memory)
+    return timed(root, "grader", "grade", chapter, *options)
 
 
 def marks(root: Path) -> list:
@@ -119,55 +145,62 @@ def compare(chapter: str, number: int, rounds: int) -> None:
         root = Path(folder)
         make(root, chapter, number)
         first = "student000000"
-        times: dict[str, list[float]] = {name: [] for name in ("stock 1", "ours 1", "stock", "ours", "bare 1", "bare")}
-        memory: list[int] = []
+        costs: dict[str, list[Cost]] = {name: [] for name in ("stock 1", "ours 1", "stock", "ours", "bare 1", "bare")}
         for _ in range(rounds):
-            times["stock 1"].append(stock(root, chapter, first))
-            times["ours 1"].append(ours(root, chapter, "--student", first))
-            times["bare 1"].append(ours(root, chapter, "--student", first, "--no-pages"))
-            times["stock"].append(stock(root, chapter))
+            costs["stock 1"].append(stock(root, chapter, first))
+            costs["ours 1"].append(ours(root, chapter, "--student", first))
+            costs["bare 1"].append(ours(root, chapter, "--student", first, "--no-pages"))
+            costs["stock"].append(stock(root, chapter))
             theirs = marks(root)
-            times["bare"].append(ours(root, chapter, "--no-pages"))
-            times["ours"].append(ours(root, chapter, memory=memory))
+            costs["bare"].append(ours(root, chapter, "--no-pages"))
+            costs["ours"].append(ours(root, chapter))
             mine = marks(root)
             if mine != theirs:
                 differ = [pair for pair in zip(theirs, mine, strict=False) if pair[0] != pair[1]]
                 raise SystemExit(f"the marks differ, first at {differ[:1]}")
-        middle = {name: statistics.median(values) for name, values in times.items()}
+        middle = {
+            name: Cost(
+                *(statistics.median(getattr(cost, key) for cost in each) for key in ("seconds", "cpu", "memory"))
+            )
+            for name, each in costs.items()
+        }
         further = {name: (middle[name] - middle[f"{name} 1"]) / (number - 1) for name in ("stock", "ours", "bare")}
         print(f"\n{chapter}, {number} submissions, {len(theirs)} marks, all equal; median of {rounds}, seconds\n")
-        print("| | whole class | one submission | each further one |\n|---|---|---|---|")
+        print("| | whole class | processor | one submission | each further one | processor | memory, MB |")
+        print("|---|---|---|---|---|---|---|")
         for name, what in (
             ("stock", "`nbgrader autograde`"),
             ("bare", "`grader grade --no-pages`"),
             ("ours", "`grader grade`, with feedback pages"),
         ):
-            share = middle["stock"] / middle[name], further["stock"] / further[name]
-            cells = (middle[name], share[0], middle[f"{name} 1"], further[name], share[1])
-            print("| {} | {:.2f} · {:.1f} × | {:.2f} | {:.3f} · {:.1f} × |".format(what, *cells))
-        print(f"\nMost memory at once, every process of `grader grade` together: {max(memory) / 2**20:.0f} MB")
+            pairs = [(c[name], c["stock"]) for c in (middle, further)]
+            cells = [f"{mine:.2f} · {theirs / mine:.1f} ×" for a, b in pairs for mine, theirs in
+                     ((a.seconds, b.seconds), (a.cpu, b.cpu))]  # fmt: skip
+            cells.insert(2, f"{middle[name + ' 1'].seconds:.2f}")
+            print(f"| {what} | {' | '.join(cells)} | {middle[name].memory:.0f} |")
 
 
 def growth(chapter: str, numbers: list[int]) -> None:
     print(f"\n{chapter}: whole command, seconds; nothing to grade the second time\n")
-    print("| submissions | graded | each | again, unchanged | memory, MB | gradebook, MB |\n|---|---|---|---|---|---|")
+    print("| submissions | graded | processor, each | again, unchanged | processor | memory, MB | gradebook, MB |")
+    print("|---|---|---|---|---|---|---|")
     found = []
     for number in numbers:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             make(root, chapter, number)
-            memory: list[int] = []
-            total = ours(root, chapter, memory=memory)
+            total = ours(root, chapter)
             again = timed(root, "grader", "grade", chapter)
             size = (root / "gradebook.db").stat().st_size / 2**20
-            found.append((number, total, again))
-            cells = (number, total, total / number, again, max(memory) / 2**20, size)
-            print("| {:,} | {:.1f} | {:.3f} | {:.1f} | {:.0f} | {:.1f} |".format(*cells))
-    (n1, t1, a1), (n2, t2, a2) = found[-2:]
-    each, more = (t2 - t1) / (n2 - n1), (a2 - a1) / (n2 - n1)
+            found.append((number, total, again, size))
+            cells = (number, total.seconds, total.cpu / number, again.seconds, again.cpu, total.memory, size)
+            print("| {:,} | {:.1f} | {:.3f} | {:.1f} | {:.2f} | {:.0f} | {:.1f} |".format(*cells), flush=True)
+    (n1, t1, a1, s1), (n2, t2, a2, s2) = found[-2:]
+    each, more, larger = (t2 - t1) / (n2 - n1), (a2 - a1) / (n2 - n1), (s2 - s1) / (n2 - n1)
     for number in (10_000, 100_000):
-        cells = (number, t2 + each * (number - n2), each, a2 + more * (number - n2))
-        print("| {:,}, reckoned | {:,.0f} | {:.3f} | {:,.0f} | | |".format(*cells))
+        rest = number - n2
+        cells = (number, t2.seconds + each.seconds * rest, each.cpu, a2.seconds + more.seconds * rest)
+        print("| {:,}, reckoned | {:,.0f} | {:.3f} | {:,.0f} | | | {:,.0f} |".format(*cells, s2 + larger * rest))
 
 
 def main() -> None:
