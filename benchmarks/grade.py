@@ -12,6 +12,7 @@ further submission costs (time for the class - time for one) / (class - 1).  The
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -102,14 +103,17 @@ def _watch(pid: int, samples: list) -> None:
     Memory is the sum of proportional set sizes: what processes share counts once.
     """
     ended: dict[int, float] = {}
-    while psutil.pid_exists(pid):
-        memory = 0
+    memory = 0
+    for turn in itertools.count():
+        # To add up memory takes time that would be measured.
+        weigh = turn % 8 == 4
+        memory = 0 if weigh else memory
         try:
             for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
                     ended[process.pid] = times.user + times.system + times.children_user + times.children_system
-                    memory += process.memory_full_info().pss
+                    memory += process.memory_full_info().pss if weigh else 0
         except psutil.Error:
             break
         samples.append((sum(ended.values()), memory / 2**20))
