@@ -98,25 +98,25 @@ def timed(root: Path, *command: str) -> Cost:
 
 
 def _watch(pid: int, samples: list) -> None:
-    """Processor time of those that live and of those that they waited for, which is all but the last moment's.
+    """Processor time of those that live and of those that they waited for; the most of it is all but the last moment's.
 
     Memory is the sum of proportional set sizes: what processes share counts once.
     """
-    ended: dict[int, float] = {}
-    memory = 0
+    memory = 0.0
     for turn in itertools.count():
         # To add up memory takes time that would be measured.
         weigh = turn % 8 == 4
-        memory = 0 if weigh else memory
+        memory = 0.0 if weigh else memory
+        spent = 0.0
         try:
             for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
-                    ended[process.pid] = times.user + times.system + times.children_user + times.children_system
+                    spent += times.user + times.system + times.children_user + times.children_system
                     memory += process.memory_full_info().pss if weigh else 0
         except psutil.Error:
             break
-        samples.append((sum(ended.values()), memory / 2**20))
+        samples.append((spent, memory / 2**20))
         time.sleep(0.2)
 
 
