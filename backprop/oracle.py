@@ -294,10 +294,10 @@ class Oracle:
         move *= self.relative.get(name, self.scale[name])
         return move
 
-    def random_slope(self, names):
+    def random_slope(self, names, long=False):
         """(moves, value, bound, jump) along a random direction through these arrays, by real differences."""
         moves = {name: self.random_move(name) for name in names}
-        found = self.real_slope(moves)
+        found = self.real_slope(moves, long)
         further = self._line(self.real, moves)
         if found[1] <= WIDE * abs(found[0]) or np.isfinite(further(0.05) + further(-0.05)):
             return moves, *found
@@ -306,7 +306,7 @@ class Oracle:
         for name in names:
             self.relative[name] = natural(self.double[name])
         moves = {name: self.random_move(name) for name in names}
-        return moves, *self.real_slope(moves)
+        return moves, *self.real_slope(moves, long)
 
     def along(self, moves):
         """(value, bound) of the derivative along moves (dict name -> array), each array by the oracle it allows."""
@@ -351,12 +351,15 @@ class Oracle:
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return complex_step(self._line(self.double, moves))
 
-    def real_slope(self, moves):
-        """(value, bound, jump) along moves by Ridders; where the loss hardly changes, with larger steps too."""
+    def real_slope(self, moves, long=False):
+        """(value, bound, jump) along moves by Ridders; where the loss hardly changes, with larger steps too.
+
+        long: where rounding drowns these, with one as long as the parameters themselves.
+        """
         self.start(moves)
         phi = self.line
         found = ridders(phi, self.noise)
-        for start in self._other_starts(moves):
+        for start in [*self._other_starts(moves), *[LONG] * long]:
             if found[1] <= (VISIBLE if start != LONG else WIDE) * abs(found[0]):
                 break
             found = min(found, ridders(phi, self.noise, start), key=lambda item: item[1])
@@ -384,9 +387,7 @@ class Oracle:
         return noise_level(self._line(self.real, everywhere), machine_eps(*self.real.values()))
 
     def _other_starts(self, moves):
-        """First steps to try where the natural one did not do, for one array: of size 1; of the entry's size; and,
-        where rounding drowns these, as long as the parameters themselves.
-        """
+        """First steps to try where the natural one did not do, for one array: of size 1, and of the entry's size."""
         if len(moves) > 1:
             return
         [(name, move)] = moves.items()
@@ -396,7 +397,6 @@ class Oracle:
         entry = float(np.abs(self.real[name][move != 0]).min(initial=np.inf))
         if 0 < entry < 0.1 * longest:
             yield 0.05 * entry / longest
-        yield LONG
 
     def _line(self, base, moves):
         """The loss along a line: a function of one variable, real or complex."""
