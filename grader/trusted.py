@@ -513,7 +513,8 @@ def serve(control: socket.socket) -> None:
                 link.send(wire.pack(grade(request["steps"], student)))
                 student.stop()
                 os._exit(0)
-            except wire.Abandoned:
+            except (wire.Abandoned, wire.Gone, BrokenPipeError):
+                # Whoever asked is no longer there.
                 os._exit(1)
             except BaseException:
                 traceback.print_exc(file=sys.__stderr__)
