@@ -122,6 +122,7 @@ class Exercise:
         self.points = points
         self.seen: dict[str, dict[str, dict[str, list]]] = {}
         self.notes: list[str] = []
+        self.remarks: list[Remark] = []
         self.named: list[str] = []
         self._namespace = namespace
         self._known = known
@@ -397,6 +398,7 @@ class Exercise:
         parts = self._parts.values()
         earned = self.points * sum(p.weight for p in parts if p.ok) / sum(p.weight for p in parts)
         feedback = Feedback(self.name, round(float(earned), 2), float(self.points), self._remarks(), self.notes)
+        self.remarks = feedback.remarks
         self.named = list(dict.fromkeys(m for remark in feedback.remarks for m in remark.mistakes))
         self._hints = [hint for remark in feedback.remarks for hint in remark.hints]
         _show(feedback)
@@ -607,7 +609,7 @@ class Exercise:
                 names = list(dict.fromkeys(f.id for f in seen if f.id in CATALOGUE))
             if not names and finding.id in CATALOGUE:
                 names = [finding.id]
-            remarks.append(Remark(finding.message, names))
+            remarks.append(Remark(finding.message, names, finding.parameter, part.report))
         follows = [p for p in self._parts.values() if p.follows and p.ok]
         if follows:
             listed = ", ".join(p.output for p in follows)
@@ -639,10 +641,15 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Remark:
-    """Two lines: what is wrong, in the student's words, and which mistake it is (several where they tie)."""
+    """Two lines: what is wrong, in the student's words, and which mistake it is (several where they tie).
+
+    `report` is the check that failed, if it came to numbers, and `parameter` the array that the remark is about.
+    """
 
     message: str
     mistakes: list[str]
+    parameter: str = ""
+    report: Report | None = None
 
     @property
     def lines(self) -> list[str]:

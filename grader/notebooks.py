@@ -33,6 +33,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import numpy as np
 from nbformat import NotebookNode
 
 from backprop.grading import CATALOGUE, matches
@@ -412,12 +413,13 @@ class Run:
     feedback: dict[str, str]
     seen: dict[str, dict]
     named: dict[str, list[str]]
+    remarks: dict[str, list]
 
 
 def run(notebook: NotebookNode, only: Iterable[str] | None = None) -> Run:
     """Run a notebook's code cells in this process (a solution's author is trusted); `only` some exercises' tests."""
     namespace: dict = {"__name__": "__main__"}
-    points, feedback, seen, named = {}, {}, {}, {}
+    points, feedback, seen, named, remarks = {}, {}, {}, {}, {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -431,8 +433,8 @@ def run(notebook: NotebookNode, only: Iterable[str] | None = None) -> Run:
         if graded:
             points[name], feedback[name] = value, shown.getvalue()
             exercise = namespace["checks"].exercises[name]
-            seen[name], named[name] = exercise.seen, exercise.named
-    return Run(points, feedback, seen, named)
+            seen[name], named[name], remarks[name] = exercise.seen, exercise.named, exercise.remarks
+    return Run(points, feedback, seen, named, remarks)
 
 
 def _execute(cell: NotebookNode, namespace: dict):
@@ -500,14 +502,52 @@ def _settle(new, old):
 
 
 def kill_matrix(source: Source, release: NotebookNode) -> dict[str, dict]:
-    """What the visible tests make of each mistake: {exercise: {mistake: {"earned", "points", "named"}}}."""
+    """What the visible tests make of each mistake: {exercise: {mistake: {"earned", "points", "named", ...}}}.
+
+    "said" is the line that a student reads first, and "shares" the first wrong gradient beside the right one.
+    """
     matrix: dict[str, dict] = {name: {} for name, cell in source.graded.items() if cell.role == "tests"}
     for mistake in source.role("mistake"):
         name = mistake.of
         result = run(filled(release, source.answers(mistake)), only=[name])
-        row = {"earned": result.points[name], "points": source.graded[name].points, "named": result.named[name]}
-        matrix[name][mistake.key] = row
+        first = result.remarks[name][0] if result.remarks[name] else None
+        matrix[name][mistake.key] = {
+            "earned": result.points[name],
+            "points": source.graded[name].points,
+            "named": result.named[name],
+            "said": first.message if first else "",
+            "shares": shares(first.report, first.parameter) if first and first.report else None,
+        }
     return matrix
+
+
+def shares(report, name: str) -> dict | None:
+    """A wrong gradient as a small table of text: what each entry is of the right one, "•" where it is right.
+
+    At most 6 x 6 entries; arrays of more axes are laid out with the last one across.  None where there are no numbers.
+    """
+    if name not in report.numeric or name not in report.analytic or not np.any(report.wrong.get(name, False)):
+        return None
+    yours, right, wrong = (np.asarray(part[name]) for part in (report.analytic, report.numeric, report.wrong))
+    if yours.shape != right.shape:
+        return None
+    yours, right, wrong = (a.reshape(-1, a.shape[-1] if a.ndim else 1) for a in (yours, right, wrong))
+    size = np.nanmax(np.abs(right), initial=0)
+    rows = [
+        ["•" if not w else _share(y, r, size) for y, r, w in zip(*row, strict=True)]
+        for row in zip(yours[:6, :6], right[:6, :6], wrong[:6, :6], strict=True)
+    ]
+    return {"name": name, "shape": list(np.shape(report.analytic[name])), "rows": rows}
+
+
+def _share(yours: float, right: float, size: float) -> str:
+    """`yours` over `right` with two digits, or "×" where that says nothing."""
+    if not (np.isfinite(yours) and np.isfinite(right)) or abs(right) <= 1e-9 * size:
+        return "×"
+    share = yours / right
+    if yours != 0 and not 1e-3 < abs(share) < 1e4:
+        return "×"
+    return (f"{share:.0f}" if abs(share) >= 100 else f"{share:.2g}").replace("-", "−")
 
 
 # Files -------------------------------------------------------------------------------------------------------

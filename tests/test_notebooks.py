@@ -77,7 +77,10 @@ def test_build_is_reproducible(tmp_path):
 def test_kill_matrix_says_what_each_mistake_earns_and_is_called(tmp_path):
     notebooks.build([SMALL], directories(tmp_path))
     matrix = json.loads((tmp_path / "mistaken" / "small" / "kill_matrix.json").read_text())
-    assert matrix == {"square": {"factor-two": {"earned": 0.0, "points": 5.0, "named": ["factor-two"]}}}
+    row = matrix["square"]["factor-two"]
+    assert (row["earned"], row["points"], row["named"]) == (0.0, 5.0, ["factor-two"])
+    assert row["said"].startswith("square_grad: yours ")
+    assert row["shares"]["rows"] == [["0.5"] * len(row["shares"]["rows"][0])]
 
 
 def test_build_writes_nothing_when_nothing_changed(tmp_path):
