@@ -10,6 +10,8 @@ import sphinx.application
 from conftest import ROOT
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+from backprop.diagnosis import CATALOGUE
+
 EXTENSIONS = ROOT / "book" / "_ext"
 sys.path.insert(0, str(EXTENSIONS))
 import maths  # noqa: E402
@@ -52,14 +54,14 @@ def write(book, exercises, page=PAGE):
     )
 
 
-def build(book):
-    """Build it; the warnings, the pages by name, and the pages that were read."""
+def build(book, *more):
+    """Build it, with `more` extensions; the warnings, the pages by name, and the pages that were read."""
     warnings, read = Lines(), []
     settings = {
-        "extensions": ["myst_parser", "sphinx_external_toc", "exercise", "bookmap", "maths"],
+        "extensions": ["myst_parser", "sphinx_external_toc", "exercise", "bookmap", "maths", *more],
         "external_toc_path": str(book / "_toc.yml"),
         "myst_enable_extensions": ["dollarmath"],
-        "exclude_patterns": ["exercises/**", "out/**"],
+        "exclude_patterns": ["exercises/**", "out/**", "_build/**"],
         "html_math_renderer": "katex",
     }
     with patch_docutils(), docutils_namespace():
@@ -157,3 +159,34 @@ def test_a_formula_makes_no_link():
 def test_long_formulas_come_back_whole():
     tex = "+".join(rf"\frac{{{i}}}{{x_{{{i}}}}}" for i in range(300))
     assert maths.render(tex, display=True).count("<mfrac>") == 300
+
+
+def catalogued(book, matrix=None):
+    """Build the book with a catalogue of mistakes, after its exercise was run as `matrix` says."""
+    write(book, {"square": 6}, PAGE + "\n```{mistakes}\n```\n")
+    if matrix is not None:
+        folder = book / "_build" / "mistaken" / "chapter"
+        folder.mkdir(parents=True)
+        (folder / "kill_matrix.json").write_text(json.dumps(matrix))
+    return build(book, "catalogue")
+
+
+def test_a_mistake_is_shown_as_it_looks_when_it_is_made(book):
+    wrong = {"earned": 0, "points": 6, "named": ["sign"], "said": "square: yours -1, not 1 & so on.", "shares": None}
+    table = {"name": "x", "shape": [2, 2], "rows": [["−1", "−1"], ["−1", "•"]]}
+    matrix = {"square": {"sign": wrong, "sign/all": {**wrong, "shares": table}, "factor-two": {**wrong, "named": []}}}
+    warnings, pages, _ = catalogued(book, matrix)
+    assert warnings == []
+    entry = re.search(r'<section id="sign">(.*?)</section>', pages["chapter"], re.DOTALL)[1]
+    assert "square: yours -1, not 1 &amp; so on." in entry
+    assert re.findall(r'<td class="(\w+)">(.*?)</td>', entry) == [("bad", "−1")] * 3 + [("good", "•")]
+    text = re.sub(r"<[^>]+>", "", entry)
+    assert "dx, yours ÷ right; • is right" in text and "2 known wrong answers, in: The square." in text
+    other = re.search(r'<section id="factor-two">(.*?)</section>', pages["chapter"], re.DOTALL)[1]
+    assert "<td" not in other and "No known wrong answer of an exercise is this mistake." in other
+    assert all(f'<section id="{name}">' in pages["chapter"] for name in CATALOGUE)
+
+
+def test_a_catalogue_without_the_answers_that_were_run(book):
+    warnings, _, _ = catalogued(book)
+    assert ["run `make exercises`" in line for line in warnings] == [True, True]
