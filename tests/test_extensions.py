@@ -172,13 +172,13 @@ def catalogued(book, matrix=None):
 
 
 def test_a_mistake_is_shown_as_it_looks_when_it_is_made(book):
-    wrong = {"earned": 0, "points": 6, "named": ["sign"], "said": "square: yours -1, not 1 & so on.", "shares": None}
+    wrong = {"earned": 0, "points": 6, "named": ["sign"], "said": "square: yours -1, not 1 & so on. (in your line `return -1`)", "shares": None}
     table = {"name": "x", "shape": [2, 2], "rows": [["−1", "−1"], ["−1", "•"]]}
     matrix = {"square": {"sign": wrong, "sign/all": {**wrong, "shares": table}, "factor-two": {**wrong, "named": []}}}
     warnings, pages, _ = catalogued(book, matrix)
     assert warnings == []
     entry = re.search(r'<section id="sign">(.*?)</section>', pages["chapter"], re.DOTALL)[1]
-    assert "square: yours -1, not 1 &amp; so on." in entry
+    assert "square: yours -1, not 1 &amp; so on.<" in entry
     assert re.findall(r'<td class="(\w+)">(.*?)</td>', entry) == [("bad", "−1")] * 3 + [("good", "•")]
     text = re.sub(r"<[^>]+>", "", entry)
     assert "dx, yours ÷ right; • is right" in text and "2 known wrong answers, in: The square." in text

@@ -8,6 +8,7 @@ An entry that a known wrong answer is named by, and that has no numbers to show,
 import html
 import json
 import math
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -74,7 +75,9 @@ class Mistakes(SphinxDirective):
 
     def _looks(self, found: dict) -> str:
         """What the checker said, and the gradient as a small table."""
-        said = f'<p class="said"><code>{html.escape(found["said"])}</code></p>'
+        # A line of the wrong answer may be one of the right answer too.
+        line = re.sub(r" \(in your line `.*`\)", "", found["said"])
+        said = f'<p class="said"><code>{html.escape(line)}</code></p>'
         if not found["shares"]:
             return said
         name, shape, rows = (found["shares"][key] for key in ("name", "shape", "rows"))
@@ -85,8 +88,8 @@ class Mistakes(SphinxDirective):
         total, marks = math.prod(shape), {text for row in rows for text in row}
         part = "" if _entries(found) == total else f", {_entries(found)} of {total} entries"
         legend = "".join(f"; {mark} {what}" for mark, what in LEGEND.items() if mark in marks)
-        caption = f"<figcaption>d{html.escape(name)}, yours ÷ right{part}{legend}</figcaption>"
-        return f'{said}<figure class="shares"><table><tbody>{cells}</tbody></table>{caption}</figure>'
+        caption = f"<p>d{html.escape(name)}, yours ÷ right{part}{legend}</p>"
+        return f'{said}<div class="shares"><table><tbody>{cells}</tbody></table>{caption}</div>'
 
     def _links(self, mistake: Mistake, made: list[dict]) -> nodes.paragraph:
         """Where it is explained, and in which exercises it is known."""
