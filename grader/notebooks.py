@@ -477,9 +477,8 @@ def fingerprints(source: Source) -> dict[str, dict]:
     return _settle(known, _committed(source))
 
 
-def _alike(one: list | None, other: list | None) -> bool:
-    # Looser than what names a mistake: training, and float32, carry rounding further than that.
-    return one is not None and other is not None and matches(one, other, rtol=1e-5)
+def _alike(one: list | None, other: list | None, rtol: float = 1e-7) -> bool:
+    return one is not None and other is not None and matches(one, other, rtol)
 
 
 def _committed(source: Source) -> dict:
@@ -499,7 +498,8 @@ def _settle(new, old):
     if isinstance(new, dict):
         old = old if isinstance(old, dict) else {}
         return {key: _settle(value, old.get(key)) for key, value in new.items()}
-    return old if isinstance(old, list) and _alike(new, old) else new
+    # Looser than what names a mistake: training, and float32, carry rounding further than that.
+    return old if isinstance(old, list) and _alike(new, old, rtol=1e-5) else new
 
 
 def kill_matrix(source: Source, release: NotebookNode) -> dict[str, dict]:
