@@ -24,10 +24,12 @@ import io
 import json
 import linecache
 import logging
+import multiprocessing
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +66,10 @@ class SourceError(Exception):
     """A source that can't be built: file, line, reason."""
 
     def __init__(self, path: Path, line: int, reason: str):
-        super().__init__(f"{path}:{line}: {reason}")
+        super().__init__(path, line, reason)
+
+    def __str__(self) -> str:
+        return "{}:{}: {}".format(*self.args)
 
 
 @dataclass(frozen=True)
@@ -559,22 +564,33 @@ def build(paths: Iterable[Path], into: Mapping[str, Path] | None = None) -> list
 
     `into` gives the directories of "solved", "released" and "mistaken" notebooks.
     """
-    logging.getLogger("traitlets").setLevel(logging.ERROR)
     into = into or {"solved": SOLVED, "released": RELEASED, "mistaken": MISTAKEN}
-    files: dict[Path, str] = {}
-    for source in [read(path) for path in paths]:
-        known = fingerprints(source)
-        full = solved(source, known)
-        release = released(full)
-        notebook = f"{source.chapter}.ipynb"
-        files[into["solved"] / source.chapter / notebook] = _text(full)
-        files[into["released"] / source.chapter / notebook] = _text(release)
-        for mistake in source.role("mistake"):
-            name = f"{mistake.of}.{mistake.key.replace('/', '.')}.ipynb"
-            files[into["mistaken"] / source.chapter / name] = _text(filled(release, source.answers(mistake)))
-        matrix = json.dumps(kill_matrix(source, release), indent=1)
-        files[into["mistaken"] / source.chapter / "kill_matrix.json"] = matrix + "\n"
-    return [path for path, text in files.items() if _write(path, text)]
+    paths = sorted(paths, key=lambda path: -path.stat().st_size)
+    if len(paths) == 1:
+        made = [_made(paths[0])]
+    else:
+        # Every known wrong answer is run: minutes of work, and a source knows nothing of the others.
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+            made = list(pool.map(_made, paths))
+    files = {into[kind] / path: text for source in made for (kind, path), text in source.items()}
+    return sorted(path for path, text in files.items() if _write(path, text))
+
+
+def _made(path: Path) -> dict[tuple[str, Path], str]:
+    """What one source makes: {(kind, path): text}, where the kind is one of `build`'s directories."""
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    source = read(path)
+    full = solved(source, fingerprints(source))
+    release = released(full)
+    folder = Path(source.chapter)
+    notebook = folder / f"{source.chapter}.ipynb"
+    files = {("solved", notebook): _text(full), ("released", notebook): _text(release)}
+    for mistake in source.role("mistake"):
+        name = f"{mistake.of}.{mistake.key.replace('/', '.')}.ipynb"
+        files["mistaken", folder / name] = _text(filled(release, source.answers(mistake)))
+    matrix = json.dumps(kill_matrix(source, release), indent=1)
+    files["mistaken", folder / "kill_matrix.json"] = matrix + "\n"
+    return files
 
 
 def _text(notebook: NotebookNode) -> str:
