@@ -172,7 +172,8 @@ def catalogued(book, matrix=None):
 
 
 def test_a_mistake_is_shown_as_it_looks_when_it_is_made(book):
-    wrong = {"earned": 0, "points": 6, "named": ["sign"], "said": "square: yours -1, not 1 & so on. (in your line `return -1`)", "shares": None}
+    said = "square: yours -1, not 1 & so on. (in your line `return -1`)"
+    wrong = {"earned": 0, "points": 6, "named": ["sign"], "said": said, "shares": None}
     table = {"name": "x", "shape": [2, 2], "rows": [["−1", "−1"], ["−1", "•"]]}
     matrix = {"square": {"sign": wrong, "sign/all": {**wrong, "shares": table}, "factor-two": {**wrong, "named": []}}}
     warnings, pages, _ = catalogued(book, matrix)
