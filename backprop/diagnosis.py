@@ -1608,6 +1608,14 @@ _TRAINING = _family(
         "The numbers are right, and each of them costs a round of the interpreter.",
         "Give each array an axis for each index, of length 1 where it lacks one, and sum over what is left.",
     ),
+    (
+        "cross-term",
+        "numpy_network#loops-that-python-should-not-run",
+        "Multiplied out, (a − b)² is a² − 2ab + b²: the term in the middle has another factor or sign here.",
+        "Compute the distance of a row to itself: it must be 0.",
+        "The squares are right, and the product between them is not.",
+        "Multiply (a − b)(a − b) out on paper, and compare the three terms with your line.",
+    ),
 )
 
 _DEPTH = _family(
@@ -2111,10 +2119,10 @@ _NO_GRADIENT = _family(
     (
         "wrong-shape",
         "matrices_and_shapes",
-        "The gradient of V has exactly the shape of V: yours has another.",
-        "Print the shape of each parameter beside the shape of its gradient.",
+        "A shape is wrong: the gradient of V has exactly the shape of V, any other result the shape asked for.",
+        "Print the shape of what you return beside the shape that is wanted, for a gradient that of its array.",
         "An axis is missing, left over or in another place, so no entry can be compared.",
-        "Start at the first line of the backward pass whose result has another shape than its forward value.",
+        "Start at the first line whose result has another shape than expected, in a backward pass than its forward value.",
     ),
     (
         "wrong-dtype",

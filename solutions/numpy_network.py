@@ -56,11 +56,13 @@ def shapes_of(sizes):
 
 def misshapen(params, wanted):
     """The first parameter that is missing or has another shape, in words; None where there is none."""
+    if not isinstance(params, dict):
+        return f"returned a {type(params).__name__}, expected a dict with {', '.join(wanted)}.", ""
     for name, shape in wanted.items():
         if name not in params:
             return f"{name} is missing.", ""
         if np.shape(params[name]) != shape:
-            return f"{name} has shape {np.shape(params[name])}, expected {shape}.", "wrong-shape"
+            return f"{name} has shape {np.shape(params[name])}, expected {shape}.", ""
 
 
 def well_spread(params):
@@ -1883,6 +1885,24 @@ def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
     return W - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
+# %% mistake="second-moment-wrong" of="steps" variant="summed-over-entries"
+def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * dW
+    v = beta2 * v + (1 - beta2) * np.sum(dW * dW)
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return W - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+# %% mistake="betas-swapped" of="steps" variant="one-in-both"
+def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * dW
+    v = beta1 * v + (1 - beta1) * dW * dW
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta1**t)
+    return W - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
 # %% mistake="betas-swapped" of="steps"
 def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
     m = beta2 * m + (1 - beta2) * dW
@@ -1957,6 +1977,7 @@ def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
 # The same seed must give the same parameters.
 #
 # Use `init_params`, `loss_and_grads` and one of your steps.
+# The gradients come with those of the sums, Z1 and so on: step over the names of the parameters only.
 # If one of them is not right yet, this exercise need not wait: `backprop.nn` has `init_params`, `MLP` and `Adam`, which do the same.
 # The check trains on the examples as they come, and once more on the same examples sorted by class.
 # One training should take a second or two; the check runs five of them.
@@ -2016,10 +2037,10 @@ def unusable(params):
         W, b = params.get(f"W{k}"), params.get(f"b{k}")
         if np.ndim(W) != 2 or np.ndim(b) != 1 or np.shape(W) != (wide, len(b)):
             shapes = f"W{k} has shape {np.shape(W)} and b{k} {np.shape(b)}"
-            return f"{shapes}, expected ({wide}, units) and (units,).", "wrong-shape"
+            return f"{shapes}, expected ({wide}, units) and (units,).", ""
         wide = len(b)
     if wide < 10:
-        return f"the last layer has {wide} units, expected 10.", "wrong-shape"
+        return f"the last layer has {wide} units, expected 10.", ""
 
 
 def flat(params):
@@ -2031,6 +2052,8 @@ def why(params):
     """What goes wrong in a training, by what the network makes of the examples it was trained on."""
     if not np.all(np.isfinite(flat(params))):
         return "the parameters are not finite any more", "learning-rate-too-large"
+    if np.allclose(params["W1"], params["W1"][:, :1]):
+        return "all columns of W1 are equal", "initial-symmetry"
     Z = logits(params, X_train)
     right = np.mean(Z.argmax(axis=1) == y_train)
     gaps = Z - Z[np.arange(len(Z)), y_train][:, None]
@@ -2042,6 +2065,11 @@ def why(params):
     if right < 0.25 and cost > 0.97 * np.log(10):
         biased = any(np.any(values) for name, values in params.items() if name[0] == "b")
         return "that is guessing; are the exercises above right?", "labels-misaligned" if biased else "update-not-kept"
+    if cost > np.log(10):
+        return f"on those it was trained on the loss is {cost:.3g}, worse than guessing", "learning-rate-too-large"
+    shut = np.mean(np.all(X_train @ params["W1"] + params["b1"] <= 0, axis=0))
+    if right < 0.97 and shut > 0.5:
+        return f"a share of {shut:.2f} of the first hidden units is 0 for every picture", "learning-rate-too-large"
     return f"of those it was trained on, {right:.3f}", "too-few-steps" if right < 0.97 else ""
 
 
@@ -2181,6 +2209,38 @@ def train(X, y, seed):
         L, grads = loss_and_grads(params, X, y, 0.0)
         for name in params:
             params[name] = sgd_step(params[name], grads[name], 0.01)
+    return params
+
+
+# %% mistake="initial-symmetry" of="train"
+def train(X, y, seed):
+    rng = np.random.default_rng(seed)
+    params = {name: 0 * values for name, values in init_params([64, 32, 10], seed).items()}
+    for _ in range(5):
+        order = rng.permutation(len(X))
+        for start in range(0, len(X), 32):
+            rows = order[start : start + 32]
+            L, grads = loss_and_grads(params, X[rows], y[rows], 0.0)
+            for name in params:
+                params[name] = sgd_step(params[name], grads[name], 0.1)
+    return params
+
+
+# %% mistake="learning-rate-too-large" of="train" variant="adam"
+def train(X, y, seed):
+    rng = np.random.default_rng(seed)
+    params = init_params([64, 32, 10], seed)
+    kept = {name: (0 * values, 0 * values) for name, values in params.items()}
+    t = 0
+    for _ in range(5):
+        order = rng.permutation(len(X))
+        for start in range(0, len(X), 32):
+            rows, t = order[start : start + 32], t + 1
+            L, grads = loss_and_grads(params, X[rows], y[rows], 0.0)
+            for name in params:
+                args = params[name], grads[name], *kept[name], t, 0.3, 0.9, 0.999, 1e-8
+                params[name], m, v = adam_step(*args)
+                kept[name] = m, v
     return params
 
 
@@ -2409,6 +2469,11 @@ def initial_loss_ok(loss, params, X, y, C):
     return abs(loss(params, X, y) - 2.303) < 0.1
 
 
+# %% mistake="chance-loss" of="sanity-checks" variant="rows-for-classes"
+def initial_loss_ok(loss, params, X, y, C):
+    return abs(loss(params, X, y) - np.log(len(y))) < 0.05 * np.log(len(y))
+
+
 # %% mistake="check-one-sided" of="sanity-checks"
 def initial_loss_ok(loss, params, X, y, C):
     return loss(params, X, y) < 1.05 * np.log(C)
@@ -2449,6 +2514,12 @@ def can_overfit(fit, X, y, seed):
 def can_overfit(fit, X, y, seed):
     rows = np.random.default_rng(seed).permutation(len(X))
     return np.all(fit(X[rows], y[rows]) == y[rows])
+
+
+# %% mistake="sample-too-large" of="sanity-checks" variant="asked-about-twenty"
+def can_overfit(fit, X, y, seed):
+    rows = np.random.default_rng(seed).permutation(len(X))[:20]
+    return np.all(fit(X, y)[rows] == y[rows])
 
 
 # %% mistake="sample-too-large" of="sanity-checks" variant="nearly-all"
@@ -2565,12 +2636,12 @@ def distances(A, B):
     return ((A[:, None, :] - B[None, :, :]) ** 2).sum(axis=1)
 
 
-# %% mistake="factor-two" of="vectorise"
+# %% mistake="cross-term" of="vectorise"
 def distances(A, B):
     return (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - A @ B.T
 
 
-# %% mistake="sign" of="vectorise"
+# %% mistake="cross-term" of="vectorise" variant="sign"
 def distances(A, B):
     return (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) + 2 * A @ B.T
 
