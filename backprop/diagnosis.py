@@ -2122,7 +2122,7 @@ _NO_GRADIENT = _family(
         "A shape is wrong: the gradient of V has exactly the shape of V, any other result the shape asked for.",
         "Print the shape of what you return beside the shape that is wanted, for a gradient that of its array.",
         "An axis is missing, left over or in another place, so no entry can be compared.",
-        "Start at the first line whose result has another shape than expected, in a backward pass than its forward value.",
+        "Start at the first line whose result has another shape than it should; going back, that of its forward value.",
     ),
     (
         "wrong-dtype",
