@@ -35,6 +35,7 @@ import numpy as np
 
 from backprop.check import Finding, Report, check_gradient, directional_derivative
 from backprop.diagnosis import CATALOGUE, diagnose, fingerprint, matches
+from backprop.report import told_apart
 
 __all__ = ["CATALOGUE", "Assignment", "Exercise", "forward_pass", "matches"]
 
@@ -842,4 +843,5 @@ def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
         return None
     worst = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
     at = f"[{', '.join(map(str, worst))}]" if a.ndim else ""
-    return Finding("", "", f"{label}{at}: yours {a[worst]:.6g}, expected {b[worst]:.6g}.")
+    yours, expected = told_apart(a[worst], b[worst], 6)
+    return Finding("", "", f"{label}{at}: yours {yours}, expected {expected}.")

@@ -80,12 +80,17 @@ def as_measured(value, bound):
     return f"finite differences give {value:.4g} ± {bound:.0e}"
 
 
-def yours_and_theirs(claim, value, bound):
-    """Both numbers, with as many digits as it takes to see that they differ."""
-    for digits in range(4, 18):
-        yours, theirs = f"{claim:.{digits}g}", f"{value:.{digits}g}"
+def told_apart(claim, value, digits):
+    """Both numbers as text, with as many digits as it takes to see that they differ, and at least `digits`."""
+    for places in range(digits, 18):
+        yours, theirs = f"{claim:.{places}g}", f"{value:.{places}g}"
         if yours != theirs:
             break
+    return yours, theirs
+
+
+def yours_and_theirs(claim, value, bound):
+    yours, theirs = told_apart(claim, value, 4)
     return f"yours {yours}, finite differences give {theirs} ± {bound:.0e}"
 
 

@@ -365,6 +365,14 @@ def test_parts_share_the_points_by_weight(capsys):
     assert "slope: db" in text and "double: yours 6, expected 4." in text
 
 
+def test_two_numbers_that_differ_are_written_so_that_they_do(capsys):
+    checks = grading.Assignment("test", {"near": lambda: 1.0 + 1e-8})
+    checks.load({"e": 10}, {})
+    exercise = checks.exercise("e")
+    exercise.value("near", [], 1.0, case=1)
+    assert "near: yours 1.00000001, expected 1." in shown(exercise, capsys)[1]
+
+
 # A whole backward pass ---------------------------------------------------------------------------------------
 
 FORWARD = {
