@@ -15,7 +15,8 @@ checks = grading.Assignment("four_uses", globals())
 # %% [markdown] exercise="convolution"
 # ## Back through a window that slides
 #
-# `convolve` slides a window along time, as the chapter's slides over a picture: at each of the places a kernel of `S` steps meets `S` neighbouring frames of `D` numbers each.
+# `convolve` slides a window along time, as the chapter's slides over a picture: at each of the places a kernel of `S` steps meets `S` neighbouring moments.
+# A pixel was one number; here there are `D` numbers at each moment, and the kernel has a weight for each of them, so the sum forward runs over them too.
 # Each of the `H` kernels has a column of its own in the last axis of `K`.
 #
 # Write `convolve_backward(dZ, X, K)`, which returns `dX`, `dK` and `db`.
@@ -75,6 +76,16 @@ def convolve_backward(dZ, X, K):
     for s in range(S):
         dX += wide[:, s : s + X.shape[1]] @ K[s].T
         dK[s] = np.einsum("ntd,nth->dh", X[:, s : s + places], dZ)
+    return dX, dK, np.sum(dZ, axis=(0, 1))
+
+
+# %% mistake="conv-kernel-not-flipped" of="convolution" variant="of-the-weights"
+def convolve_backward(dZ, X, K):
+    S, places = len(K), dZ.shape[1]
+    dX, dK = np.zeros_like(X), np.zeros_like(K)
+    for s in range(S):
+        dX[:, s : s + places] += dZ @ K[s].T
+        dK[S - 1 - s] = np.einsum("ntd,nth->dh", X[:, s : s + places], dZ)
     return dX, dK, np.sum(dZ, axis=(0, 1))
 
 
@@ -389,6 +400,16 @@ def embedding_bag_backward(dB, ids, V):
     return dE
 
 
+# %% mistake="bias-averaged" of="embedding-bag"
+def embedding_bag_backward(dB, ids, V):
+    there = ids != 0
+    share = dB / np.sum(there, axis=1, keepdims=True)
+    dE = np.zeros((V, dB.shape[1]))
+    np.add.at(dE, ids, share[:, None, :] * there[:, :, None])
+    uses = np.bincount(ids[there], minlength=V)
+    return dE / np.maximum(uses, 1)[:, None]
+
+
 # %% mistake="sign" of="embedding-bag"
 def embedding_bag_backward(dB, ids, V):
     there = ids != 0
@@ -593,6 +614,25 @@ def frame_loss(Z, y):
     return -np.sum(logP[n, t, y[n, t]]) / len(Z), dZ / len(Z)
 
 
+# %% mistake="averaged-over-units" of="frames"
+def frame_loss(Z, y):
+    real = y >= 0
+    Y = y[:, :, None] == np.arange(Z.shape[2])
+    shifted = Z - np.max(Z, axis=2, keepdims=True)
+    logP = shifted - np.log(np.sum(np.exp(shifted), axis=2, keepdims=True))
+    entries = np.sum(real) * Z.shape[2]
+    return -np.mean((Y * logP)[real]), (np.exp(logP) - Y) * real[:, :, None] / entries
+
+
+# %% mistake="averaged-over-units" of="frames" variant="in-the-loss"
+def frame_loss(Z, y):
+    real = y >= 0
+    Y = y[:, :, None] == np.arange(Z.shape[2])
+    shifted = Z - np.max(Z, axis=2, keepdims=True)
+    logP = shifted - np.log(np.sum(np.exp(shifted), axis=2, keepdims=True))
+    return -np.mean((Y * logP)[real]), (np.exp(logP) - Y) * real[:, :, None] / np.sum(real)
+
+
 # %% mistake="sign" of="frames"
 def frame_loss(Z, y):
     real = y >= 0
@@ -634,6 +674,19 @@ def frame_loss(Z, y):
     n, t = np.nonzero(real)
     P = np.exp(Z) / np.sum(np.exp(Z), axis=2, keepdims=True)
     L = -np.sum(np.log(P[n, t, y[n, t]])) / np.sum(real)
+    dZ = P.copy()
+    dZ[n, t, y[n, t]] -= 1
+    dZ[~real] = 0
+    return L, dZ / np.sum(real)
+
+
+# %% mistake="unstable-exp-log" of="frames" variant="small-number-added"
+def frame_loss(Z, y):
+    real = y >= 0
+    n, t = np.nonzero(real)
+    E = np.exp(Z - np.max(Z, axis=2, keepdims=True))
+    P = E / np.sum(E, axis=2, keepdims=True)
+    L = -np.sum(np.log(P[n, t, y[n, t]] + 1e-9)) / np.sum(real)
     dZ = P.copy()
     dZ[n, t, y[n, t]] -= 1
     dZ[~real] = 0
@@ -708,6 +761,7 @@ def frame_loss(Z, y):
 #
 # Write `factor_grads(U, V, a, c, R, lam)`, which returns `dU`, `dV`, `da` and `dc`.
 # A viewer or a film may have no rating at all.
+# No mean is taken off the ratings here: the habits and fames stand in its place.
 
 
 # %% solution="matrix-factorisation"
@@ -833,6 +887,13 @@ def factor_grads(U, V, a, c, R, lam):
     return slope @ V + 2 * lam * U, slope.T @ U + 2 * lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
+# %% mistake="penalty-factor-two" of="matrix-factorisation" variant="half"
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam / 2 * U, slope.T @ U + lam / 2 * V, slope.sum(axis=1), slope.sum(axis=0)
+
+
 # %% mistake="penalty-divided-by-batch" of="matrix-factorisation"
 def factor_grads(U, V, a, c, R, lam):
     guess = U @ V.T + a[:, None] + c
@@ -897,6 +958,13 @@ def factor_grads(U, V, a, c, R, lam):
 # %% mistake="forward-backward-disagree" of="matrix-factorisation"
 def factor_grads(U, V, a, c, R, lam):
     slope = 2 * np.nan_to_num(U @ V.T - R) / np.sum(~np.isnan(R))
+    return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
+
+
+# %% mistake="forward-backward-disagree" of="matrix-factorisation" variant="less-the-mean"
+def factor_grads(U, V, a, c, R, lam):
+    guess = U @ V.T + a[:, None] + c
+    slope = 2 * np.nan_to_num(guess - (R - np.nanmean(R))) / np.sum(~np.isnan(R))
     return slope @ V + lam * U, slope.T @ U + lam * V, slope.sum(axis=1), slope.sum(axis=0)
 
 
