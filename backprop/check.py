@@ -39,12 +39,12 @@ from backprop.oracle import (
     products,
     quiet,
 )  # fmt: skip
-from backprop.report import Finding, Report, as_measured, at, count_of, yours_and_theirs
+from backprop.report import Finding, Report, as_measured, at, count_of, told_apart, yours_and_theirs
 from backprop.slopes import complex_step, noise_level, one_sided, ridders
 
 __all__ = [
     "Finding", "Report", "check_gradient", "check_vjp", "numerical_gradient", "directional_derivative",
-    "complex_step", "noise_level", "one_sided", "ridders",
+    "complex_step", "noise_level", "one_sided", "ridders", "told_apart",
 ]  # fmt: skip
 
 ENTRIES = 2000  # in mode "screen", look at no more entries than this of one array

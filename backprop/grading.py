@@ -33,9 +33,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop.check import Finding, Report, check_gradient, directional_derivative
+from backprop.check import Finding, Report, check_gradient, directional_derivative, told_apart
 from backprop.diagnosis import CATALOGUE, diagnose, fingerprint, matches
-from backprop.report import told_apart
 
 __all__ = ["CATALOGUE", "Assignment", "Exercise", "forward_pass", "matches"]
 
