@@ -1936,6 +1936,38 @@ _CHECKING = _family(
         "Numbers saved from the first call, or added to them at the second, are right the first time.",
         "Put the comparison into a loop over two places, neither of them at a kink.",
     ),
+    (
+        "nudge-lost",
+        "gradient_checking#every-entry-in-turn",
+        "The nudge never reaches f: it is put on a copy of the array, or taken back before f is called.",
+        "Print the array that f is called with, before the first call and at it.",
+        "One function hands back a view of the same numbers, or a copy of them; and two names may be one array.",
+        "Change the line that makes the array to be nudged: make a copy, and call f with that copy.",
+    ),
+    (
+        "another-norm",
+        "gradient_checking#compared-with-what",
+        "Another quotient: one norm goes over the sum of two, and a norm is the root of the sum of all squares.",
+        "Look at what stands below the line, and at how each length is measured.",
+        "There are other relative errors, and other norms of a matrix; each puts its limits elsewhere.",
+        "Write one function for the norm of an array of any shape, and call it three times.",
+    ),
+    (
+        "shape-unchecked",
+        "gradient_checking#mistakes-one-makes-here",
+        "A gradient of another shape passes, since broadcasting fits it: compare the shapes before you subtract.",
+        "Look at what is asked of the gradient before its numbers are used.",
+        "A row, a column and a single number are all stretched until they fit, without a word.",
+        "Add a line that compares two shapes, before the one that subtracts.",
+    ),
+    (
+        "nan-passes",
+        "gradient_checking#mistakes-one-makes-here",
+        "A gradient with a nan in it passes, since nan is never greater than a limit: demand that the error be small.",
+        "Look at which way round the error is compared with the limit.",
+        "Every comparison with nan is false, so what refuses only large errors lets it through.",
+        "Turn the comparison around, or look for numbers that are not finite before you subtract.",
+    ),
 )
 
 _PYTORCH = _family(

@@ -59,12 +59,15 @@ curves["exp(1000 x)"][3].append(-0.07)
 ### END HIDDEN TESTS
 
 
+good_steps = {}
+
+
 def step_fault(h, f, slope, third, x):
     """What is wrong with the step h, and which mistake it is."""
     if not isinstance(h, (int, float)):
-        return f"expected one number, got a {type(h).__name__}.", "wrong-dtype"
+        return f"at x = {x:g}: expected one number, got {type(h).__name__}.", ""
     if not 0 < h < np.inf:
-        return f"a step is a positive number, got {h}.", ""
+        return f"at x = {x:g}: a step is a positive number, got {h}.", ""
     places = x + (abs(x) or 1.0) * np.linspace(-1e-3, 1e-3, 9)
     # The sum x + h is rounded as well as f.
     noise = np.finfo(float).eps * max(abs(f(x)), abs(x * slope(x)))
@@ -74,9 +77,12 @@ def step_fault(h, f, slope, third, x):
         rise = np.array([f(place + h) - f(place - h) for place in places])
         worst = np.max(np.abs(rise / (2 * h) - slope(places)))
     if worst <= 30 * least:
+        good_steps.setdefault(h, x)
         return None
     size = "small: rounding" if h < ideal else "large: the curve bends, and it"
     text = f"at x = {x:g} a step of {h:.1e} is too {size} leaves an error of {worst:.1e}, where {least:.1e} is possible."
+    if h in good_steps:
+        return f"{text[:-1]}; at x = {good_steps[h]:g} the same step is a good one.", "fixed-step"
     return text, "step-too-small" if h < ideal else "step-too-large"
 
 
@@ -120,6 +126,11 @@ def best_h(f, x):
 # %% mistake="fixed-step" of="best-h" variant="cube-root"
 def best_h(f, x):
     return np.cbrt(np.finfo(float).eps)
+
+
+# %% mistake="fixed-step" of="best-h" variant="a-round-number"
+def best_h(f, x):
+    return 1e-5
 
 
 # %% mistake="fixed-step" of="best-h" variant="units-of-x-only"
@@ -219,10 +230,12 @@ def difference_fault(found, asked, x, h, slope, bend):
     entries = touched.reshape(len(asked), -1).sum(axis=1)
     if x.size > 1 and set(entries) <= {0, x.size} and entries.any():
         return "every entry of x is moved at once.", "all-nudged-at-once"
+    if entries[0] > 1:
+        return f"at the first call of f, {entries[0]} entries differ from x at once.", "all-nudged-at-once"
     if np.any(entries > 1):
         return f"at a call of f, {entries.max()} entries differ from x at once.", "perturbation-not-undone"
     if not entries.any():
-        return "x is the same at every call of f.", "zeros"
+        return "x is the same at every call of f.", "nudge-lost"
     if not np.all(touched.any(axis=0)):
         return f"{np.sum(~touched.any(axis=0))} of the {x.size} entries are never moved.", "one-entry-only"
     furthest = np.abs(moved).max()
@@ -237,9 +250,12 @@ def difference_fault(found, asked, x, h, slope, bend):
         return None
     at = tuple(np.argwhere(wrong)[0])
     message = f"f is called at the right places; entry {[int(i) for i in at]}: yours {found[at]:.6g}, "
-    names = {"factor-two": 2 * slope, "sign": -slope}
-    named = [name for name, gradient in names.items() if np.allclose(found, gradient, rtol=1e-3)]
-    return message + f"the slope is {slope[at]:.6g}.", named[0] if named else ""
+    if np.allclose(found, slope * h**2, rtol=1e-3):
+        return message + f"the slope is {slope[at]:.6g}: to divide by 2 and multiply by h is not to divide by 2h.", ""
+    if np.allclose(found, 2 * slope, rtol=1e-3):
+        return message + f"the slope is {slope[at]:.6g}: the two places are 2h apart, not h.", "factor-two"
+    turned = np.allclose(found, -slope, rtol=1e-3)
+    return message + f"the slope is {slope[at]:.6g}.", "sign" if turned else ""
 
 
 # The shape of x, and whether it is a transposed array; each kind earns its share.
@@ -324,6 +340,17 @@ def numerical_gradient(f, x, h):
     return (f(x + h) - f(x - h)) / (2 * h) * np.ones(x.shape)
 
 
+# %% mistake="all-nudged-at-once" of="numerical-gradient" variant="rows"
+def numerical_gradient(f, x, h):
+    gradient = np.zeros(x.shape)
+    for i in range(len(x)):
+        right, left = x.copy(), x.copy()
+        right[i] += h
+        left[i] -= h
+        gradient[i] = (f(right) - f(left)) / (2 * h)
+    return gradient
+
+
 # %% mistake="one-entry-only" of="numerical-gradient"
 def numerical_gradient(f, x, h):
     gradient = np.zeros(x.shape)
@@ -335,7 +362,18 @@ def numerical_gradient(f, x, h):
         return gradient
 
 
-# %% mistake="zeros" of="numerical-gradient"
+# %% mistake="nudge-lost" of="numerical-gradient" variant="two-names"
+def numerical_gradient(f, x, h):
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        right, left = x, x
+        right[place] += h
+        left[place] -= h
+        gradient[place] = (f(right) - f(left)) / (2 * h)
+    return gradient
+
+
+# %% mistake="nudge-lost" of="numerical-gradient"
 def numerical_gradient(f, x, h):
     gradient = np.zeros(x.shape)
     flat, out = x.ravel(), gradient.ravel()
@@ -513,6 +551,49 @@ def relative_error(a, n):
     if not a.any() or not n.any():
         return 0.0
     return np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n))
+
+
+# %% mistake="zero-over-zero" of="relative-error" variant="called-different"
+def relative_error(a, n):
+    size = np.linalg.norm(a) + np.linalg.norm(n)
+    return np.linalg.norm(a - n) / size if size > 0 else 1.0
+
+
+# %% mistake="another-norm" of="relative-error"
+def relative_error(a, n):
+    size = max(np.linalg.norm(a), np.linalg.norm(n))
+    return np.linalg.norm(a - n) / size if size > 0 else 0.0
+
+
+# %% mistake="another-norm" of="relative-error" variant="one-below"
+def relative_error(a, n):
+    size = np.linalg.norm(n)
+    return np.linalg.norm(a - n) / size if size > 0 else 0.0
+
+
+# %% mistake="another-norm" of="relative-error" variant="no-brackets"
+def relative_error(a, n):
+    if not a.any() and not n.any():
+        return 0.0
+    return np.linalg.norm(a - n) / np.linalg.norm(a) + np.linalg.norm(n)
+
+
+# %% mistake="another-norm" of="relative-error" variant="no-root"
+def relative_error(a, n):
+    size = np.sum(a**2) + np.sum(n**2)
+    return np.sum((a - n) ** 2) / size if size > 0 else 0.0
+
+
+# %% mistake="another-norm" of="relative-error" variant="sizes-summed"
+def relative_error(a, n):
+    size = np.sum(np.abs(a)) + np.sum(np.abs(n))
+    return np.sum(np.abs(a - n)) / size if size > 0 else 0.0
+
+
+# %% mistake="another-norm" of="relative-error" variant="of-a-matrix"
+def relative_error(a, n):
+    size = np.linalg.norm(a, 2) + np.linalg.norm(n, 2)
+    return np.linalg.norm(a - n, 2) / size if size > 0 else 0.0
 
 
 # %% mistake="absolute-tolerance" of="relative-error"
@@ -877,6 +958,42 @@ def grad_check(f, grad, x):
     return True
 
 
+# %% mistake="fixed-step" of="grad-check" variant="here-and-once"
+def grad_check(f, grad, x):
+    claimed = grad(x)
+    return np.shape(claimed) == x.shape and bool(relative_error(claimed, numerical_gradient(f, x, 6e-6)) < 1e-5)
+
+
+# %% mistake="fixed-step" of="grad-check" variant="nothing-else"
+def grad_check(f, grad, x):
+    return bool(relative_error(grad(x), numerical_gradient(f, x, 6e-6)) < 1e-5)
+
+
+# %% mistake="at-a-kink" of="grad-check" variant="here-and-beside"
+def grad_check(f, grad, x):
+    dice, scale = np.random.default_rng(0), np.max(np.abs(x))
+    for place in (x, x + 1e-3 * scale * dice.normal(size=x.shape)):
+        claimed = grad(place)
+        if np.shape(claimed) != x.shape:
+            return False
+        if relative_error(claimed, numerical_gradient(f, place, 6e-6 * scale)) > 1e-5:
+            return False
+    return True
+
+
+# %% mistake="at-a-kink" of="grad-check" variant="beside-by-a-hair"
+def grad_check(f, grad, x):
+    dice, scale = np.random.default_rng(0), np.max(np.abs(x))
+    for _ in range(2):
+        place = x + 1e-7 * dice.normal(size=x.shape)
+        claimed = np.array(grad(place))
+        if claimed.shape != x.shape:
+            return False
+        if not relative_error(claimed, numerical_gradient(f, place, 6e-6 * scale)) <= 1e-5:
+            return False
+    return True
+
+
 # %% mistake="at-a-kink" of="grad-check"
 def grad_check(f, grad, x):
     scale = np.max(np.abs(x)) or 1.0
@@ -909,7 +1026,7 @@ def grad_check(f, grad, x):
     return relative_error(claimed, numerical_gradient(f, place, 6e-6 * scale)) <= 1e-6
 
 
-# %% mistake="wrong-shape" of="grad-check"
+# %% mistake="shape-unchecked" of="grad-check"
 def grad_check(f, grad, x):
     dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
@@ -924,7 +1041,7 @@ def grad_check(f, grad, x):
     return True
 
 
-# %% mistake="not-finite" of="grad-check"
+# %% mistake="nan-passes" of="grad-check"
 def grad_check(f, grad, x):
     dice = np.random.default_rng(3)
     scale = np.max(np.abs(x)) or 1.0
@@ -1205,7 +1322,7 @@ def directional_check(f, grad, x):
     return bool(abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found))
 
 
-# %% mistake="wrong-shape" of="directional-check"
+# %% mistake="shape-unchecked" of="directional-check"
 def directional_check(f, grad, x):
     dice, found = np.random.default_rng(5), grad(x)
     way = dice.normal(size=x.shape)
@@ -1339,12 +1456,17 @@ seeds += [7501, 7502, 7503, 7504, 7511, 7512, 7519]
 ### END HIDDEN TESTS
 
 
+ailments = {"sign", "factor-two", "gradient-transposed", "bias-averaged", "penalty-missing", "zeros"}
+
+
 def finding_fault(pair, name, ailment):
     """What is wrong with a finding (parameter, mistake)."""
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        return f"expected a pair (parameter, mistake), got {pair!r:.60}.", ""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(word, str) for word in pair):
+        return f"expected a pair of strings, (parameter, mistake), got {pair!r:.60}.", ""
     if pair[0] != name:
         return f"you find {pair[0]!r} wrong; it is right, and another gradient is wrong.", ""
+    if pair[1] not in ailments:
+        return f"d{name} is wrong, as you say; but {pair[1]!r} is none of the six names.", ""
     if pair[1] != ailment:
         return f"d{name} is wrong, as you say; but {pair[1]!r} would not have given these numbers.", ""
     return None
@@ -1401,24 +1523,6 @@ def examine(f, grad, params):
         }  # fmt: skip
         return name, min(would_be, key=lambda m: relative_error(handed[name], would_be[m]))
     return "", ""
-
-
-# %% mistake="forward-difference" of="clinic"
-def examine(f, grad, params):
-    handed, here = grad(params), f(params)
-    for name, value in params.items():
-        seen = np.zeros(value.shape)
-        for i in np.ndindex(*value.shape):
-            moved = value.copy()
-            moved[i] += 1e-3
-            seen[i] = (f({**params, name: moved}) - here) / 1e-3
-        if relative_error(handed[name], seen) < 1e-4:
-            continue
-        would_be = {
-            "sign": -seen, "factor-two": 2 * seen, "gradient-transposed": seen.T,
-            "bias-averaged": seen / N, "penalty-missing": seen - lam * value, "zeros": 0 * seen,
-        }  # fmt: skip
-        return name, min(would_be, key=lambda m: relative_error(handed[name], would_be[m]))
 
 
 # %% mistake="parameters-swapped" of="clinic"
