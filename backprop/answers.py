@@ -123,6 +123,8 @@ def _read_array(name, value, param):
         array = np.empty(0, dtype=object)
     if array.dtype.kind not in "fiub" or array.dtype == object:
         kind = "complex" if array.dtype.kind == "c" else type(value).__name__
+        if kind == "Tensor":
+            return None, Finding("", name, f"d{name} is a Tensor, expected an array of floats: take that out.")
         return None, Finding("wrong-dtype", name, f"d{name} is {kind}, expected an array of floats.")
     exact_int = type(value) is int and param.ndim == 0  # `return 1` for a scalar loses nothing
     floats = array.astype(float) if array.dtype.kind != "f" else array

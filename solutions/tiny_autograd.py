@@ -84,7 +84,9 @@ def subtract(A, B):
 # ## Ten operations
 #
 # Write ten operations in the shape of `subtract`: one line forward, one way back, one tensor.
-# What comes in are tensors, so the arrays are `A.data` and `B.data`; what goes back are plain arrays, always in a tuple, `(dX,)` where there is one parent.
+# What comes in are tensors, so the arrays are `A.data` and `B.data`.
+# (`A * B` would call `multiply`, and inside of `multiply` that never ends.)
+# What goes back are plain arrays, always in a tuple, `(dX,)` where there is one parent.
 #
 # | operation | what it gives |
 # |---|---|
@@ -200,7 +202,12 @@ def operation(name, arrays, constants, dOut=None):
     operations = [add, multiply, divide, matmul, total, exp, log, tanh, relu, take]
     called = {function.__name__: function for function in operations}[name]
     out = called(*[Tensor(array, requires_grad=True) for array in arrays], *constants)
-    return out.data if dOut is None else out.way_back(np.asarray(dOut))
+    if dOut is None:
+        return out.data
+    handed = out.way_back(np.asarray(dOut))
+    if not isinstance(handed, tuple | list):
+        raise TypeError(f"the way back hands back one {type(handed).__name__}, not in a tuple: mind the comma in (dX,)")
+    return handed
 
 
 # %% tests="operations" points=20
@@ -313,6 +320,11 @@ def matmul(A, B):
     return Tensor(A.data @ B.data, (A, B), lambda dC: (dC @ B.data.T, dC.T @ A.data))
 
 
+# %% mistake="weight-not-transposed" of="operations" variant="neither"
+def matmul(A, B):
+    return Tensor(A.data @ B.data, (A, B), lambda dC: (dC @ B.data, A.data @ dC))
+
+
 # %% mistake="elementwise-for-dot" of="operations"
 def matmul(A, B):
     return Tensor(A.data @ B.data, (A, B), lambda dC: (dC * B.data, dC * A.data))
@@ -326,7 +338,7 @@ def total(X, axis=None):
     return Tensor(X.data.sum(axis=axis, keepdims=axis is not None), (X,), hand_back)
 
 
-# %% mistake="broadcast-not-summed" of="operations" variant="total"
+# %% mistake="wrong-shape" of="operations"
 def total(X, axis=None):
     return Tensor(X.data.sum(axis=axis, keepdims=axis is not None), (X,), lambda dY: (dY,))
 
@@ -334,6 +346,24 @@ def total(X, axis=None):
 # %% mistake="upstream-forgotten" of="operations"
 def exp(X):
     return Tensor(np.exp(X.data), (X,), lambda dY: (np.exp(X.data),))
+
+
+# %% mistake="upstream-forgotten" of="operations" variant="multiply"
+def multiply(A, B):
+    def hand_back(dC):
+        return unbroadcast(B.data, A.data.shape), unbroadcast(A.data, B.data.shape)
+
+    return Tensor(A.data * B.data, (A, B), hand_back)
+
+
+# %% mistake="activation-for-derivative" of="operations"
+def log(X):
+    return Tensor(np.log(X.data), (X,), lambda dY: (dY * np.log(X.data),))
+
+
+# %% mistake="activation-for-derivative" of="operations" variant="tanh"
+def tanh(X):
+    return Tensor(np.tanh(X.data), (X,), lambda dY: (dY * np.tanh(X.data),))
 
 
 # %% mistake="missing-activation-derivative" of="operations" variant="log"
@@ -648,6 +678,39 @@ def backward(t):
     for node in order:
         if not node.parents and node.requires_grad:
             node.grad = (0 if node.grad is None else node.grad) + arrived[node]
+
+
+# %% mistake="no-topological-order" of="backward" variant="stack"
+def backward(t):
+    order, seen, stack = [], set(), [t]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            order.append(node)
+            stack.extend(node.parents)
+    arrived = {t: np.ones_like(t.data)}
+    for node in order:
+        for p, g in zip(node.parents, node.way_back(arrived[node]) if node.parents else ()):
+            arrived[p] = arrived.get(p, 0) + g
+    for node in order:
+        if not node.parents and node.requires_grad:
+            node.grad = (0 if node.grad is None else node.grad) + arrived[node]
+
+
+# %% mistake="node-visited-twice" of="backward" variant="stack"
+def backward(t):
+    arrived, stack = {t: np.ones_like(t.data)}, [t]
+    steps = 0
+    while stack and steps < 20_000:
+        steps += 1
+        node = stack.pop()
+        for p, g in zip(node.parents, node.way_back(arrived[node]) if node.parents else ()):
+            arrived[p] = arrived.get(p, 0) + g
+            stack.append(p)
+    for node, share in arrived.items():
+        if not node.parents and node.requires_grad:
+            node.grad = (0 if node.grad is None else node.grad) + share
 
 
 # %% mistake="node-visited-twice" of="backward"
@@ -1127,12 +1190,48 @@ def train(params, X, y, lam, lr, steps):
     return now
 
 
+# %% mistake="updated-weights-used" of="train" variant="first-layer-first"
+def train(params, X, y, lam, lr, steps):
+    now = dict(params)
+    for _step in range(steps):
+        for name in ["W1", "b1", "W2", "b2"]:
+            tensors = {key: Tensor(array, requires_grad=True) for key, array in now.items()}
+            backward(network_loss(tensors, X, y, lam))
+            now[name] = now[name] - lr * tensors[name].grad
+    return now
+
+
 # %% mistake="missing-batch-mean" of="train"
 def network_loss(params, X, y, lam):
     Z = tanh(constant(X) @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
     S = Z + constant(-Z.data.max(axis=1, keepdims=True))
     loss = total(log(total(exp(S), 1))) + total(take(S, (np.arange(len(y)), y))) * -1.0
     return loss + (total(params["W1"] * params["W1"]) + total(params["W2"] * params["W2"])) * (lam / 2)
+
+
+# %% mistake="averaged-over-units" of="train"
+def network_loss(params, X, y, lam):
+    Z = tanh(constant(X) @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
+    S = Z + constant(-Z.data.max(axis=1, keepdims=True))
+    loss = (total(log(total(exp(S), 1))) + total(take(S, (np.arange(len(y)), y))) * -1.0) / Z.data.size
+    return loss + (total(params["W1"] * params["W1"]) + total(params["W2"] * params["W2"])) * (lam / 2)
+
+
+# %% mistake="sign" of="train" variant="loss"
+def network_loss(params, X, y, lam):
+    Z = tanh(constant(X) @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
+    S = Z + constant(-Z.data.max(axis=1, keepdims=True))
+    logP = S + log(total(exp(S), 1)) * -1.0
+    loss = total(take(logP, (np.arange(len(y)), y))) / len(y)
+    return loss + (total(params["W1"] * params["W1"]) + total(params["W2"] * params["W2"])) * (lam / 2)
+
+
+# %% mistake="penalty-divided-by-batch" of="train"
+def network_loss(params, X, y, lam):
+    Z = tanh(constant(X) @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
+    S = Z + constant(-Z.data.max(axis=1, keepdims=True))
+    loss = (total(log(total(exp(S), 1))) + total(take(S, (np.arange(len(y)), y))) * -1.0) / len(y)
+    return loss + (total(params["W1"] * params["W1"]) + total(params["W2"] * params["W2"])) * (lam / 2 / len(y))
 
 
 # %% mistake="penalty-missing" of="train"
@@ -1164,6 +1263,15 @@ def network_loss(params, X, y, lam):
 def network_loss(params, X, y, lam):
     Z = tanh(constant(X) @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
     S = Z + constant(-Z.data.max(axis=0, keepdims=True))
+    logP = S + log(total(exp(S), 0)) * -1.0
+    loss = total(take(logP, (np.arange(len(y)), y))) * (-1.0 / len(y))
+    return loss + (total(params["W1"] * params["W1"]) + total(params["W2"] * params["W2"])) * (lam / 2)
+
+
+# %% mistake="softmax-wrong-axis" of="train" variant="sum-only"
+def network_loss(params, X, y, lam):
+    Z = tanh(constant(X) @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
+    S = Z + constant(-Z.data.max(axis=1, keepdims=True))
     logP = S + log(total(exp(S), 0)) * -1.0
     loss = total(take(logP, (np.arange(len(y)), y))) * (-1.0 / len(y))
     return loss + (total(params["W1"] * params["W1"]) + total(params["W2"] * params["W2"])) * (lam / 2)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backprop import oracle
+from backprop import oracle, tape
 from backprop.check import (
     Finding,
     check_gradient,
@@ -186,6 +186,7 @@ WRONG = [
     ("wrong-dtype", lambda p: {"w": 2 * p["w"] + 0j, "b": 3.0}, "dw is complex, expected an array of floats."),
     ("wrong-dtype", lambda p: {"w": "abc", "b": 3.0}, "dw is str, expected an array of floats."),
     ("wrong-dtype", lambda p: {"w": 2 * p["w"], "b": True}, "db holds bool, expected floats."),
+    ("", lambda p: {"w": tape.Tensor(2 * p["w"]), "b": 3.0}, "dw is a Tensor, expected an array of floats: take"),
     (
         "not-finite",
         lambda p: {"w": np.array([2, np.nan, 6]), "b": 3.0},
