@@ -1649,7 +1649,7 @@ _DEPTH = _family(
         "when_training_fails#a-product-of-jacobians",
         "Between M layers there are M − 1 steps: the factor per step is the root of that degree.",
         "Count the steps from the last layer to the first, for two layers and for three.",
-        "The factor is spread over one step too many, or over none.",
+        "The factor is spread over one step too many, over none, or raised to a power instead.",
         "Change the degree of the root, and nothing else.",
     ),
     (
@@ -1673,8 +1673,8 @@ _DEPTH = _family(
         "when_training_fails#how-large-should-the-first-weights-be",
         "The rule gives a variance, and a generator wants its root: the standard deviation.",
         "Look at the factor, or the scale, that the random numbers are drawn with.",
-        "The spread of the weights is the square of what it should be, and far too small.",
-        "Take the square root of the variance before it is used as a scale.",
+        "The weights are far too small: a root is missing, or it ends too early.",
+        "Take the square root of the whole variance before it is used as a scale.",
     ),
     (
         "wrong-fan",
@@ -1687,9 +1687,9 @@ _DEPTH = _family(
     (
         "gain-missing",
         "when_training_fails#how-large-should-the-first-weights-be",
-        "A factor of 2 is missing: ReLU loses half of the square, and He's variance makes up for it.",
+        "A factor of 2 is missing: He's is for the half that ReLU loses, Xavier's for the mean of two sizes.",
         "Look at the numerator of the variance.",
-        "Each layer is right for a unit without a bend, and too small for one with ReLU.",
+        "The variance of the weights is half of what it should be.",
         "Change the 1 above the fraction to a 2, or the mean of the two sizes to the one that is asked for.",
     ),
     (

@@ -236,7 +236,7 @@ class Exercise:
         named = given.named
         if named is None:
             keys = ", ".join(labels.values())
-            return self._fail(parts.values(), Finding("wrong-shape", "", f"{function}: expected a dict with {keys}."))
+            return self._fail(parts.values(), Finding("", "", f"{function}: expected a dict with {keys}."))
 
         # Each term overrides one value and depends on no other, so one check serves all of them.
         at = {name: values[name] for name in wrt}
@@ -282,7 +282,7 @@ class Exercise:
             return self._fail(parts.values(), answer.finding)
         if not isinstance(got, Mapping):
             message = f"{function}: expected a dict with {', '.join(wanted)}, got {type(got).__name__}."
-            return self._fail(parts.values(), Finding("wrong-shape", "", message))
+            return self._fail(parts.values(), Finding("", "", message))
         for name, want in wanted.items():
             finding = _compare(f"{function}: {name}" if several else function, got.get(name, None), want, rtol)
             if finding:
@@ -832,7 +832,8 @@ def _compare(label: str, got: Any, want: Any, rtol: float) -> Finding | None:
         kind, wanted = type(got).__name__, "expected a number or an array of numbers"
         if kind == "Tensor":
             return Finding("", "", f"{label} is a Tensor, {wanted}: .item() or .detach().numpy() takes them out.")
-        return Finding("wrong-dtype", "", f"{label} is a {kind}, {wanted}.")
+        what = f"a {kind} whose entries are not all single numbers" if isinstance(got, (tuple, list)) else f"a {kind}"
+        return Finding("", "", f"{label} is {what}, {wanted}.")
     if a.shape != b.shape:
         return Finding("wrong-shape", "", f"{label}: shape {a.shape}, expected {b.shape}.")
     if not np.all(np.isfinite(a)):

@@ -485,6 +485,22 @@ def test_a_tensor_that_refuses_is_told_how_to_give_its_numbers(capsys):
     assert "f is a Tensor, expected a number" in text and ".item()" in text
 
 
+@pytest.mark.parametrize(
+    "value, wanted, said",
+    [
+        ([np.ones(2), np.ones(3)], np.ones(2), "f is a list whose entries are not all single numbers,"),
+        ("none", 1.0, "f is a str, expected a number or an array of numbers."),
+        (3.0, {"W": 1.0, "b": 1.0}, "f: expected a dict with W, b, got float."),
+    ],
+    ids=["arrays in a list", "text", "number for a dict"],
+)
+def test_what_is_no_array_at_all_gets_no_name_of_a_mistake_with_arrays(value, wanted, said, capsys):
+    exercise = grading.Assignment("test", {"f": lambda: value}).exercise("kind")
+    exercise.value("f", [], wanted, case=1)
+    _, text = shown(exercise, capsys)
+    assert said in text and "[" not in text
+
+
 # Numerical answers -------------------------------------------------------------------------------------------
 
 
