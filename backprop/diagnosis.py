@@ -2045,6 +2045,22 @@ _PYTORCH = _family(
         "Change the return line of backward.",
     ),
     (
+        "linear-not-transposed",
+        "pytorch_example#three-programs-one-network",
+        "nn.Linear keeps its weights as (out, in): W goes in transposed, and the gradient comes out transposed.",
+        "Print the shape of layer.weight beside the shape of W, for a layer that is not square.",
+        "In a square layer the shapes agree and the numbers do not; a reshape keeps the shape and mixes up the entries.",
+        "Change the line that puts the numbers into the layer: it takes W.T.",
+    ),
+    (
+        "loss-after-step",
+        "pytorch_example#a-short-program",
+        "This is the loss after the step: keep the one that the gradient was taken of.",
+        "Look at how often the model is called, and at which weights it has when the returned loss is computed.",
+        "The step has moved the parameters, so a second way forward gives another number, and costs as much again.",
+        "Return the number of the loss that backward was called on.",
+    ),
+    (
         "hook-misplaced",
         "pytorch_example#cutting-and-switching-off",
         "A hook on a tensor changes the gradient that arrives at that tensor: all before it, and no other path.",

@@ -144,10 +144,18 @@ def predicted(w, x):
     }  # fmt: skip
 
 
-# %% mistake="detached" of="predict-grad" variant="nothing-comes-through"
+# %% mistake="one-path-only" of="predict-grad" variant="both-taken-for-cut"
 def predicted(w, x):
     return {
         "fork": 2 * w * x**2 + 1, "again": 6 * w * x**2, "cut": 0.0,
+        "hooked": 20 * w * x**2 + 1, "stepped": 2 * w * x,
+    }  # fmt: skip
+
+
+# %% mistake="one-path-only" of="predict-grad" variant="both-taken-for-cut-whole"
+def predicted(w, x):
+    return {
+        "fork": 2 * w * x**2 + 1, "again": 6 * w * x**2, "cut": 0,
         "hooked": 20 * w * x**2 + 1, "stepped": 2 * w * x,
     }  # fmt: skip
 
@@ -254,6 +262,7 @@ def predicted(w, x):
 # - `backward(ctx, dL)` gets the gradient of the final loss at your output, and returns one gradient for each argument of `forward`: `None` for the labels.
 #
 # The logits may be as large as 1000, and the graph may be gone through more than once.
+# PyTorch says `dim` and `keepdim` where NumPy says `axis` and `keepdims`; the largest entry of each row is `Z.amax(dim=1, keepdim=True)`.
 # Tensor operations only: inside a `Function` nothing is recorded, so what you write in `backward` is what happens.
 
 # %% solution="softmax-function"
@@ -538,6 +547,70 @@ class SoftmaxCrossEntropy(torch.autograd.Function):
         return dL * dZ / len(y), None
 
 
+# %% mistake="softmax-wrong-axis" of="softmax-function" variant="by-logarithms"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_P = Z - torch.logsumexp(Z, dim=0, keepdim=True)
+        ctx.save_for_backward(torch.exp(log_P), y)
+        return -log_P[torch.arange(len(y)), y].mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        P, y = ctx.saved_tensors
+        dZ = P.clone()
+        dZ[torch.arange(len(y)), y] -= 1
+        return dL * dZ / len(y), None
+
+
+# %% mistake="labels-misaligned" of="softmax-function" variant="whole-columns-on-the-way-forward"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_P = Z - torch.logsumexp(Z, dim=1, keepdim=True)
+        ctx.save_for_backward(torch.exp(log_P), y)
+        return -log_P[:, y].mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        P, y = ctx.saved_tensors
+        dZ = P.clone()
+        dZ[torch.arange(len(y)), y] -= 1
+        return dL * dZ / len(y), None
+
+
+# %% mistake="sign" of="softmax-function" variant="loss-turned-round"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_P = Z - torch.logsumexp(Z, dim=1, keepdim=True)
+        ctx.save_for_backward(torch.exp(log_P), y)
+        return log_P[torch.arange(len(y)), y].mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        P, y = ctx.saved_tensors
+        dZ = P.clone()
+        dZ[torch.arange(len(y)), y] -= 1
+        return dL * dZ / len(y), None
+
+
+# %% mistake="detached" of="softmax-function" variant="a-number-returned"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_P = Z - torch.logsumexp(Z, dim=1, keepdim=True)
+        ctx.save_for_backward(torch.exp(log_P), y)
+        return -log_P[torch.arange(len(y)), y].mean().item()
+
+    @staticmethod
+    def backward(ctx, dL):
+        P, y = ctx.saved_tensors
+        dZ = P.clone()
+        dZ[torch.arange(len(y)), y] -= 1
+        return dL * dZ / len(y), None
+
+
 # %% mistake="unstable-exp-log" of="softmax-function"
 class SoftmaxCrossEntropy(torch.autograd.Function):
     @staticmethod
@@ -777,8 +850,9 @@ for seed, *sizes in cases:
 for seed, size in apart:
     rng = np.random.default_rng(seed)
     ours = {"dW1": 1e-6 * rng.normal(size=(4, 3)), "db1": np.zeros(3), "dW2": 50 * rng.normal(size=(3, 3))}
-    theirs = {name: array + size * np.abs(array).max() * -rng.random(array.shape) for name, array in ours.items()}
-    several = [("dW1", "db1", "dW2"), ("dW1", "db1"), ("dW2",)]
+    # Below ours for one seed, above it for the next: which of them is larger must not matter.
+    theirs = {name: array + (-1) ** seed * size * np.abs(array).max() * rng.random(array.shape) for name, array in ours.items()}
+    several = [("dW1", "db1", "dW2"), ("db1", "dW1"), ("dW2",)]
     for names in several:
         a, b = ({name: d[name] for name in names} for d in (ours, theirs))
         far = [np.abs(a[n] - b[n]).max() / max(np.abs(a[n]).max(), np.abs(b[n]).max()) for n in names if n != "db1"]
@@ -791,7 +865,7 @@ exercise.refuses("numpy_torch_parity", [{"dW1": square}, {"dW1": square, "db1": 
 exercise.score()
 
 
-# %% mistake="weight-not-transposed" of="parity"
+# %% mistake="linear-not-transposed" of="parity"
 def torch_loss_and_grads(params, X, y):
     D, H = params["W1"].shape
     model = nn.Sequential(nn.Linear(D, H), nn.Tanh(), nn.Linear(H, len(params["b2"]))).double()
@@ -806,7 +880,7 @@ def torch_loss_and_grads(params, X, y):
     return L.item(), {"dW1": dW1.T, "db1": db1, "dW2": dW2.T, "db2": db2}
 
 
-# %% mistake="weight-not-transposed" of="parity" variant="reshaped"
+# %% mistake="linear-not-transposed" of="parity" variant="reshaped"
 def torch_loss_and_grads(params, X, y):
     D, H = params["W1"].shape
     model = nn.Sequential(nn.Linear(D, H), nn.Tanh(), nn.Linear(H, len(params["b2"]))).double()
@@ -850,6 +924,19 @@ def torch_loss_and_grads(params, X, y):
         for parameter, name in zip(model.parameters(), ["W1", "b1", "W2", "b2"], strict=True):
             parameter.copy_(torch.tensor(params[name].T))
     L = nn.functional.cross_entropy(model(torch.tensor(X, dtype=torch.float32)), torch.tensor(y))
+    L.backward()
+    dW1, db1, dW2, db2 = [p.grad.numpy() for p in model.parameters()]
+    return L.item(), {"dW1": dW1.T, "db1": db1, "dW2": dW2.T, "db2": db2}
+
+
+# %% mistake="single-precision" of="parity" variant="half-of-it"
+def torch_loss_and_grads(params, X, y):
+    D, H = params["W1"].shape
+    model = nn.Sequential(nn.Linear(D, H), nn.Tanh(), nn.Linear(H, len(params["b2"])))
+    with torch.no_grad():
+        for parameter, name in zip(model.parameters(), ["W1", "b1", "W2", "b2"], strict=True):
+            parameter.copy_(torch.tensor(params[name].T))
+    L = nn.functional.cross_entropy(model(torch.tensor(X)), torch.tensor(y))
     L.backward()
     dW1, db1, dW2, db2 = [p.grad.numpy() for p in model.parameters()]
     return L.item(), {"dW1": dW1.T, "db1": db1, "dW2": dW2.T, "db2": db2}
@@ -921,6 +1008,34 @@ def numpy_torch_parity(ours, theirs):
     return worst
 
 
+# %% mistake="sign" of="parity" variant="smaller-than-only"
+def numpy_torch_parity(ours, theirs):
+    if set(ours) != set(theirs):
+        raise ValueError("not the same names")
+    gaps = []
+    for name in ours:
+        a, b = ours[name], theirs[name]
+        if a.shape != b.shape:
+            raise ValueError(name)
+        size = max(np.abs(a).max(), np.abs(b).max())
+        gaps.append((a - b).max() / size if size else 0.0)
+    return max(gaps)
+
+
+# %% mistake="relative-per-entry" of="parity"
+def numpy_torch_parity(ours, theirs):
+    if set(ours) != set(theirs):
+        raise ValueError("not the same names")
+    worst = 0.0
+    for name in ours:
+        a, b = ours[name], theirs[name]
+        if a.shape != b.shape:
+            raise ValueError(name)
+        size = np.maximum(np.abs(a), np.abs(b))
+        worst = max(worst, np.max(np.abs(a - b)[size > 0] / size[size > 0], initial=0.0))
+    return worst
+
+
 # %% mistake="column-against-row" of="parity"
 def numpy_torch_parity(ours, theirs):
     if set(ours) != set(theirs):
@@ -968,6 +1083,19 @@ def numpy_torch_parity(ours, theirs):
             raise ValueError(name)
         gaps.append(np.abs(a - b).max() / max(np.abs(a).max(), np.abs(b).max()))
     return np.max(gaps)
+
+
+# %% mistake="zero-over-zero" of="parity" variant="max-of-a-list"
+def numpy_torch_parity(ours, theirs):
+    if set(ours) != set(theirs):
+        raise ValueError("not the same names")
+    gaps = []
+    for name in ours:
+        a, b = ours[name], theirs[name]
+        if a.shape != b.shape:
+            raise ValueError(name)
+        gaps.append(np.abs(a - b).max() / max(np.abs(a).max(), np.abs(b).max()))
+    return max(gaps)
 
 
 # %% accepted="leaves-in-our-layout" of="parity"
@@ -1154,6 +1282,15 @@ def train_step(model, optimiser, X, y):
     return loss.item()
 
 
+# %% mistake="zeroed-before-step" of="train-step" variant="numbers"
+def train_step_numbers(model, optimiser, X, y):
+    loss = nn.functional.mse_loss(model(X), y[:, None])
+    loss.backward()
+    optimiser.zero_grad()
+    optimiser.step()
+    return loss.item()
+
+
 # %% mistake="softmax-before-cross-entropy" of="train-step"
 def train_step(model, optimiser, X, y):
     P = torch.softmax(model(X), dim=1)
@@ -1189,6 +1326,24 @@ def train_step(model, optimiser, X, y):
 def train_step_numbers(model, optimiser, X, y):
     P = torch.tensor(model(X).tolist(), dtype=torch.float64, requires_grad=True)
     loss = ((P[:, 0] - y) ** 2).mean()
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+# %% mistake="detached" of="train-step" variant="number-before-backward"
+def train_step(model, optimiser, X, y):
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(X), y).item()
+    loss.backward()
+    optimiser.step()
+    return loss
+
+
+# %% mistake="factor-two" of="train-step"
+def train_step_numbers(model, optimiser, X, y):
+    loss = ((model(X)[:, 0] - y) ** 2).mean() / 2
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
@@ -1268,13 +1423,22 @@ def train_step_numbers(model, optimiser, X, y):
     return loss.item()
 
 
-# %% mistake="updated-weights-used" of="train-step"
+# %% mistake="loss-after-step" of="train-step"
 def train_step(model, optimiser, X, y):
     loss = nn.functional.cross_entropy(model(X), y)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
     return nn.functional.cross_entropy(model(X), y).item()
+
+
+# %% mistake="loss-after-step" of="train-step" variant="numbers"
+def train_step_numbers(model, optimiser, X, y):
+    loss = nn.functional.mse_loss(model(X), y[:, None])
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return ((model(X)[:, 0] - y) ** 2).mean().item()
 
 
 # %% mistake="sign" of="train-step"
@@ -1351,7 +1515,8 @@ def train_step_numbers(model, optimiser, X, y):
 # Below is what five training loops do in each of their steps, and each has one mistake of the PyTorch family:
 # `no-zero-grad`, `softmax-before-cross-entropy`, `detached`, `in-place-on-saved`, `graph-kept`, `shape-broadcast-in-loss`, `eval-or-no-grad-misplaced`.
 # No two of them have the same mistake.
-# Run them with `run_steps` on a small network, look at what comes back, print shapes and `grad_fn`.
+# Run them with `run_steps` on a small network, look at what comes back, print shapes and `grad_fn`:
+# `run_steps(broken_4, *draw(1, 6, 4, 5, 3), 0.1, 4)` takes four steps; the first loop wants `draw(1, 6, 4, 5, 1, labels=False)`, and the third `Gated` as a last argument.
 #
 # Say in `diagnosis` which loop has which mistake, and write each step again so that it trains the network as its author meant to: `mended_1` for `broken_1`, and so on.
 # A mended step returns the loss before the step, as a plain number.
@@ -1497,10 +1662,29 @@ def mended_5(model, optimiser, X, y):
     ### END SOLUTION
 
 
-def after_mended(number, params, X, y, lr, steps):
+def after_mended_1(params, X, y, lr, steps):
     """For the check: arrays in, arrays out."""
-    step = (mended_1, mended_2, mended_3, mended_4, mended_5)[number - 1]
-    return run_steps(step, params, X, y, lr, steps, Gated if number == 3 else Network)
+    return run_steps(mended_1, params, X, y, lr, steps)
+
+
+def after_mended_2(params, X, y, lr, steps):
+    """For the check: arrays in, arrays out."""
+    return run_steps(mended_2, params, X, y, lr, steps)
+
+
+def after_mended_3(params, X, y, lr, steps):
+    """For the check: arrays in, arrays out."""
+    return run_steps(mended_3, params, X, y, lr, steps, Gated)
+
+
+def after_mended_4(params, X, y, lr, steps):
+    """For the check: arrays in, arrays out."""
+    return run_steps(mended_4, params, X, y, lr, steps)
+
+
+def after_mended_5(params, X, y, lr, steps):
+    """For the check: arrays in, arrays out."""
+    return run_steps(mended_5, params, X, y, lr, steps)
 
 
 # %% tests="five-loops" points=10
@@ -1544,7 +1728,7 @@ for number in range(1, 6):
         after, losses = in_numpy(params, X, y, 0.1, 4, gate)
         want = {**after, "losses": np.array(losses), "graphs kept": 0}
         judge = lambda got, want=want: differs(got, want)
-        exercise.holds("after_mended", [number, params, X, y, 0.1, 4], judge, output=f"mended_{number}", case=f"{number}, {seed}")
+        exercise.holds(f"after_mended_{number}", [params, X, y, 0.1, 4], judge, output=f"mended_{number}", case=f"{number}, {seed}")
 exercise.score()
 
 
