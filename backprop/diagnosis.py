@@ -2049,7 +2049,7 @@ _PYTORCH = _family(
         "pytorch_example#three-programs-one-network",
         "A Linear layer keeps its weights as (out, in): W goes in transposed, and the gradient comes out transposed.",
         "Print the shape of layer.weight beside the shape of W, for a layer that is not square.",
-        "In a square layer the shapes agree and the numbers do not; a reshape keeps the shape and mixes up the entries.",
+        "In a square layer the shapes agree and the numbers do not; a reshape mixes up the entries.",
         "Change the line that puts the numbers into the layer: it takes W.T.",
     ),
     (
