@@ -78,7 +78,8 @@ def suspicions(source: str) -> list[str]:
 
 
 def parsed(source: str) -> ast.Module:
-    """The tree of a text that may be anything; an empty one where it can't be read."""
+    """The tree of a text that may be anything, without IPython's own lines; an empty one where it can't be read."""
+    source = re.sub(r"^[ \t]*[%!].*$", "", source, flags=re.MULTILINE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -66,8 +66,9 @@ def test_killed_at_a_random_moment(whole, tmp_path, seed):
         victim.kill()
     out, err = process.communicate(timeout=120)
     assert "Traceback" not in err or victim is grader, err
-    if victim is not grader:
-        assert process.returncode == 0, out + err
+    if victim is not grader and process.returncode != 0:
+        # Killed before it had begun: it says so, and the same command goes on from there, as `same` does.
+        assert "tried again the next time" in out or "What is graded is kept" in err, out + err
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == [], "processes outlive the grader"
     same(course, whole)
