@@ -252,7 +252,7 @@ def grade(course: Course, name: str, options: Options = Options(), progress: boo
             book.register(asked, notebooks)
             if workers is None:
                 settings = _settings(course, options)
-                workers = pool.Cluster(options.scheduler, settings, version())
+                workers = pool.Cluster(options.scheduler, settings, version(), options.patience)
             class_ = _Class(course, asked, book, workers, options, progress)
             class_.grade()
             return class_.report(time.monotonic() - start)

@@ -10,6 +10,7 @@ was killed.  A task whose worker dies is tried once more; a worker that says not
 
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -18,7 +19,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent import futures
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Any
@@ -26,6 +28,10 @@ from typing import Any
 ATTEMPTS = 2
 # Tasks that wait in a worker's pipe, so that it need not wait for the next one.
 AHEAD = 1
+# How long to look for a scheduler, how long it may take to answer, and be without any worker, in seconds.
+CONNECT, ANSWER, UNSTAFFED = 10.0, 30.0, 60.0
+# What says in a page of traceback that a scheduler is gone, where one line of ours does.
+QUIET = ("distributed", "distributed.client", "tornado.application", "asyncio")
 _turn = threading.Lock()
 METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 
@@ -198,61 +204,136 @@ def _die_with_parent() -> None:
 
 
 class Cluster:
-    """The workers of a Dask cluster.  They need this project and its requirements, and no file of the course."""
+    """The workers of a Dask cluster.  They need this project and its requirements, and no file of the course.
 
-    def __init__(self, address: str, options: Mapping[str, Any], version: str):
+    Where the scheduler goes away, or all workers do, whatever is asked raises `ConnectionError`, which says so.
+    """
+
+    def __init__(self, address: str, options: Mapping[str, Any], version: str, patience: float = 900.0):
         import distributed
 
-        self._dask = distributed
-        # A task that kills its worker is tried as often as on one machine.
-        try:
-            self._client = distributed.Client(address, timeout=20, set_as_default=False)
-            versions = self._client.run(_version)
-        except OSError as error:
-            raise ConnectionError(f"no Dask scheduler answers at {address}: {error}") from error
-        strangers = [worker for worker, theirs in versions.items() if theirs != version]
-        if strangers:
-            raise ConnectionError(f"workers with another version of the grader: {', '.join(strangers)}")
-        if not versions:
-            raise ConnectionError(f"the Dask scheduler at {address} has no workers yet: start some, then try again")
-        self._options = dict(options)
-        self._done = distributed.as_completed(with_results=False, raise_errors=False, loop=self._client.loop)
+        for name in QUIET:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._address, self._options, self._patience = address, dict(options), patience
         self._keys: dict[Any, Any] = {}
+        self._killed = distributed.KilledWorker
+        try:
+            # Dask's client starts with any address, and later cannot end.
+            distributed.comm.addressing.get_address_host_port(address)
+            self._client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConnectionError(
+                f"no Dask scheduler answers at {address}: {reason}\n"
+                "Start one with `dask scheduler`, which prints its address, or grade without --scheduler."
+            ) from error
+        try:
+            self._check(version)
+        except ConnectionError:
+            self.close()
+            raise
+        self._done = distributed.as_completed(with_results=False, raise_errors=False, loop=self._client.loop)
+        self._heard = self._staffed = time.monotonic()
+
+    def _check(self, version: str) -> None:
+        """Do the workers have the same grader as this process?"""
+        with self._reached():
+            versions = self._client.run(_version, on_error="return")
+        # A worker that was killed meanwhile is no stranger.
+        versions = {worker: theirs for worker, theirs in versions.items() if not isinstance(theirs, OSError)}
+        if not versions:
+            raise ConnectionError(
+                f"the Dask scheduler at {self._address} has no workers yet: start some, then try again"
+            )
+        if strangers := [worker for worker, theirs in versions.items() if theirs != version]:
+            raise ConnectionError(f"workers with another version of the grader: {', '.join(strangers)}")
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Ask the scheduler something; where it is gone there is one way to say so, in place of Dask's many."""
+        cause = None
+        try:
+            yield
+        except Exception as error:
+            if self._client.status == "running" and not isinstance(error, (OSError, futures.CancelledError)):
+                raise
+            cause = error
+        if cause or self._client.status != "running":
+            raise ConnectionError(
+                f"the Dask scheduler at {self._address} is gone, or no longer answers.\n"
+                "Start it and its workers again, or grade without --scheduler."
+            ) from cause
+
+    def _threads(self) -> int:
+        with self._reached():
+            threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER)
+        return sum(threads.values())
 
     @property
     def room(self) -> bool:
-        return len(self._keys) < (1 + AHEAD) * max(1, sum(self._client.nthreads().values())) + 1
+        return len(self._keys) < (1 + AHEAD) * max(1, self._threads()) + 1
 
     @property
     def busy(self) -> bool:
         return bool(self._keys)
 
     def submit(self, key: Any, function: str, *arguments: Any) -> None:
-        future = self._client.submit(_on_cluster, self._options, function, arguments, pure=False)
-        self._keys[future] = key
-        self._done.add(future)
+        if not self.busy:
+            self._heard = time.monotonic()
+        with self._reached():
+            future = self._client.submit(_on_cluster, self._options, function, arguments, pure=False)
+            self._keys[future] = key
+            self._done.add(future)
 
     def wait(self, timeout: float = 1.0) -> list[tuple[Any, Any]]:
         results = []
         end = time.monotonic() + timeout
         while self._keys and not self._done.has_ready() and time.monotonic() < end:
             time.sleep(0.01)
-        for future in self._done.next_batch(block=False) if self._keys else ():
-            key = self._keys.pop(future)
-            if future.status == "finished":
-                good, value = future.result()
-                results.append((key, value if good else Lost(*value)))
-            elif future.status in ("cancelled", "lost"):
-                raise ConnectionError("the Dask scheduler is gone")
-            else:
-                results.append((key, Lost("the process that graded it was killed")))
-            future.release()
-        if self._client.status != "running":
-            raise ConnectionError("the Dask scheduler is gone")
+        with self._reached():
+            for future in self._done.next_batch(block=False):
+                if future.status in ("lost", "pending"):
+                    # The worker that had the result was killed: another does it again.
+                    self._done.add(future)
+                    continue
+                results.append((self._keys.pop(future), self._result(future)))
+                future.release()
+        if results:
+            self._heard = time.monotonic()
+        else:
+            self._watch()
         return results
 
+    def _result(self, future: Any) -> Any:
+        try:
+            good, value = future.result(timeout=self._patience)
+        except (OSError, futures.CancelledError):
+            raise
+        except self._killed:
+            return Lost("the process that graded it was killed")
+        except Exception as error:
+            return Lost(str(error), type(error).__name__)
+        return value if good else Lost(*value)
+
+    def _watch(self) -> None:
+        """Nobody waits for ever: not for a scheduler that is stuck, nor for workers that don't come back."""
+        threads, now = self._threads(), time.monotonic()
+        if threads or not self.busy:
+            self._staffed = now
+        for since, most, what in (
+            (self._staffed, min(UNSTAFFED, self._patience), "has had no worker"),
+            (self._heard, self._patience, "has sent no result"),
+        ):
+            if self.busy and now - since > most:
+                raise ConnectionError(
+                    f"the Dask scheduler at {self._address} {what} for {most:.0f} seconds.\n"
+                    "See whether its workers run, or grade without --scheduler."
+                )
+
     def close(self) -> None:
-        self._client.close()
+        # By now what was asked for is done, or what went wrong is told.
+        with contextlib.suppress(Exception):
+            self._client.close()
 
 
 def _on_cluster(options: Mapping[str, Any], function: str, arguments: tuple) -> tuple[bool, Any]:
