@@ -161,6 +161,8 @@ def _as_html(report):
 
 
 def _as_figure(report):
+    from textwrap import wrap
+
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
     from matplotlib.patheffects import withStroke
@@ -174,23 +176,30 @@ def _as_figure(report):
             return page.getvalue()
 
     names = list(report.params)
-    figure = Shown(figsize=(2.6 * max(len(names), 1), 2.8), layout="constrained")
-    axes = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
+    columns = min(max(len(names), 1), 4)  # more would not be legible across a notebook
+    rows = -(-len(names) // columns) or 1
+    figure = Shown(figsize=(2.6 * columns, 2.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
     errors = {name: _error_grid(report, name) for name in names}
     sizes = [e[np.isfinite(e) & (e > 0)] for e in errors.values() if e is not None]
     sizes = np.concatenate(sizes) if sizes else np.array([])
-    norm = LogNorm(sizes.min() if sizes.size else 1e-16, max(sizes.max(), 1.01 * sizes.min()) if sizes.size else 1.0)
+    largest = sizes.max() if sizes.size else 1.0
+    norm = LogNorm(min(sizes.min(), largest / 10) if sizes.size else 1e-16, largest)
     image = None
     for axis, name in zip(axes, names, strict=False):
-        axis.set_title(f"d{name}", parse_math=False)
+        axis.set_title("\n".join(wrap(f"d{name}", 22)), parse_math=False)
         if errors[name] is None or not np.isfinite(errors[name]).any():
             axis.set_axis_off()
             axis.text(0.5, 0.5, _no_picture(report, name), ha="center", va="center", transform=axis.transAxes)
             continue
         image = axis.imshow(np.maximum(errors[name], norm.vmin), norm=norm, cmap="viridis", aspect="auto")
-        rows, columns = np.nonzero(_grid(report.wrong[name]))
-        outline = [withStroke(linewidth=3.5, foreground="black")]  # so that a cross shows on dark and on light cells
-        axis.plot(columns, rows, "x", color="white", markersize=7, markeredgewidth=1.5, path_effects=outline)
+        wrong = _grid(report.wrong[name])
+        down, across = np.nonzero(wrong)
+        size = np.clip(120 / max(wrong.shape), 2, 7)  # in points, of a heat map that has some 150
+        outline = [withStroke(linewidth=size / 2, foreground="black")]  # a cross shows on dark and on light cells
+        axis.plot(across, down, "x", color="white", markersize=size, markeredgewidth=size / 5, path_effects=outline)
         axis.set_xticks([])
         axis.set_yticks([])
     if image is not None:

@@ -767,3 +767,14 @@ def test_the_figure_marks_wrong_entries(grad, tmp_path):
     crosses = sum(len(line.get_xdata()) for axis in figure.axes for line in axis.lines if line.get_marker() == "x")
     shown = [name for name in PARAMS if np.shape(report.analytic.get(name)) == np.shape(PARAMS[name])]
     assert crosses == sum(report.wrong[name].sum() for name in shown)
+
+
+def test_the_figure_of_many_parameters_stays_legible():
+    params = {f"layer{k}.weight_with_a_long_name": np.ones((2, 3)) for k in range(9)}
+    loss = lambda p: sum((value**2).sum() for value in p.values())
+    figure = check_gradient(loss, lambda p: {name: 3 * value for name, value in p.items()}, params).plot()
+    figure.draw_without_rendering()
+    assert figure.get_size_inches()[0] < 11
+    titles = [axis.title.get_window_extent() for axis in figure.axes if axis.get_title()]
+    assert len(titles) == 9
+    assert not any(a.overlaps(b) for k, a in enumerate(titles) for b in titles[:k])
