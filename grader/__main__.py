@@ -1,6 +1,7 @@
 """python -m grader build | grade | export | rehearse: notebooks from their sources, and a class graded."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\ngrader {options.command}: stopped; what is done is kept, the same command goes on", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever reads what is printed has read enough; Python would complain again when it closes the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _course(parser: argparse.ArgumentParser) -> None:
@@ -121,9 +126,8 @@ def _rehearse(options: argparse.Namespace) -> int:
             print(f"grader rehearse: {error}", file=sys.stderr)
             return 1
     print("\n".join(map(str, verdicts)))
-    wrong = sum(not verdict.ok for verdict in verdicts)
-    print(f"\n{len(verdicts) - wrong} of {len(verdicts)} students got the marks and the words that they should.")
-    return 1 if wrong else 0
+    print(f"\n{rehearsal.summary(verdicts)}")
+    return 0 if all(verdict.ok for verdict in verdicts) else 1
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -64,10 +64,16 @@ class Verdict:
         return self.points is not None and abs(self.points - self.student.points) < 1e-9 and not self.missing
 
     def __str__(self) -> str:
-        got = "no marks" if self.points is None else f"{self.points:g}"
+        got = "no marks" if self.points is None else f"{self.points:g} points"
         mark = "ok   " if self.ok else "WRONG"
         said = "".join(f'  · the page does not say "{words}"' for words in self.missing)
-        return f"{mark} {self.student.name}  {self.student.what:<52} {got:>6} of {self.student.points:g}{said}"
+        return f"{mark} {self.student.name}  {self.student.what:<52} {got:>9}, expected {self.student.points:g}{said}"
+
+
+def summary(verdicts: list[Verdict]) -> str:
+    """The last line."""
+    right = sum(verdict.ok for verdict in verdicts)
+    return f"{right} of {len(verdicts)} students got the marks and the words that they should."
 
 
 class RehearsalError(Exception):

@@ -57,5 +57,5 @@ def test_a_wrong_mark_and_a_missing_word_are_seen(rehearsed, tmp_path):
             writer.writerows(rows)
     wrong = [verdict for verdict in rehearsal._judge(folder, source.chapter, class_, total) if not verdict.ok]
     assert [verdict.student.name for verdict in wrong] == [class_[0].name, last.name]
-    assert str(wrong[0]).startswith("WRONG student01") and " 1 of 35" in str(wrong[0])
+    assert str(wrong[0]).startswith("WRONG student01") and " 1 points, expected 35" in str(wrong[0])
     assert f'the page does not say "{last.words[0]}"' in str(wrong[1])
