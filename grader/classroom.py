@@ -123,6 +123,9 @@ class Course:
 
     def __enter__(self) -> "Course":
         """Hold the course: two graders at once would undo each other's work."""
+        if self.directory.groupshared:
+            # What is made here is another instructor's to replace; of whose group it is the folder says (set-group-ID).
+            os.umask(0o002)
         self.aside.mkdir(exist_ok=True)
         self._locked = open(self.aside / "lock", "w")
         try:
@@ -248,6 +251,8 @@ def grade(course: Course, name: str, options: Options = Options(), progress: boo
 
         asked, notebooks = assignment(course, name)
         with Gradebook(course.gradebook, course.directory.course_id, course.config) as book:
+            if course.directory.groupshared:
+                book.share()
             book.lock()
             book.register(asked, notebooks)
             if workers is None:

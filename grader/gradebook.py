@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import json
 import logging
+import os
 import time
 import types
 from collections.abc import Callable, Mapping
@@ -137,6 +138,12 @@ class Gradebook:
             self._lock = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if not self._lock.execute(sa.text("SELECT pg_try_advisory_lock(2718281828)")).scalar():
                 raise GradebookError(f"another grader is at work on {_public(self.url)}")
+
+    def share(self) -> None:
+        """Let the group write a gradebook that is a file; SQLite makes it its maker's alone, whatever the umask."""
+        path = Path(self.engine.url.database or "")
+        if self.engine.dialect.name == "sqlite" and path.is_file() and path.stat().st_uid == os.getuid():
+            path.chmod(path.stat().st_mode | 0o060)
 
     def transaction(self, work: Callable[[sa.Connection], Any]) -> Any:
         """Do `work` in one transaction, again where the database was locked or the connection lost."""

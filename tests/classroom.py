@@ -67,9 +67,9 @@ class Class:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=self.root, **({"env": ENVIRONMENT} | pipes | more))
 
-    def run(self, *options: str, good: bool = True) -> str:
+    def run(self, *options: str, good: bool = True, **more) -> str:
         """Grade; what was printed."""
-        process = self.start(*options)
+        process = self.start(*options, **more)
         out, err = process.communicate(timeout=300)
         assert (process.returncode == 0) == good, out + err
         return out + err

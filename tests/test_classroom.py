@@ -117,6 +117,24 @@ def test_feedback_page_is_nbgraders_but_for_the_table_of_fingerprints(copied):
     assert "Traceback" not in ours
 
 
+def test_what_is_made_in_a_shared_course_is_the_groups_to_replace(tmp_path):
+    course = Class(tmp_path / "course")
+    course.submit("ada", {"square": RIGHT})
+    with open(course.root / "nbgrader_config.py", "a") as config:
+        config.write("c.CourseDirectory.groupshared = True\n")
+    course.run(umask=0o022)
+    made = [".grader", ".grader/lock", "gradebook.db", "autograded", "autograded/ada", "autograded/ada/small",
+            "autograded/ada/small/small.ipynb", "feedback/ada/small", "reports"]  # fmt: skip
+    assert [path for path in made if not (course.root / path).stat().st_mode & 0o020] == []
+
+
+def test_who_stops_reading_gets_no_traceback(copied):
+    process = copied.start()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 1 and "Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
 # Only what changed -------------------------------------------------------------------------------------------
 
 
