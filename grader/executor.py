@@ -168,7 +168,8 @@ class _Process:
     def __init__(self, line: list[str], **variables: str):
         # Where there is one, a socket that keeps messages apart.
         self.line = line
-        self.control, theirs = socket.socketpair(type=getattr(socket, "SOCK_SEQPACKET", socket.SOCK_STREAM))
+        kind = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
+        self.control, theirs = socket.socketpair(type=kind)
         with theirs:
             fd = theirs.fileno()
             self.process = subprocess.Popen(

@@ -96,6 +96,9 @@ def _bubblewrap_fails() -> str:
         return f"it exists on Linux only, and this is {platform.system()}"
     if not shutil.which("bwrap"):
         return "the program bwrap is not installed"
+    for path in map(Path, (sys.prefix, ROOT)):
+        if path.is_relative_to("/tmp"):
+            return f"{path} is in /tmp, in place of which a submission sees a scratch of its own: move it elsewhere"
     tried = subprocess.run(
         [*bubblewrap(), sys.executable, "-I", "-c", TRIAL],
         env=environment(), capture_output=True, text=True, timeout=60,

@@ -321,6 +321,12 @@ def test_without_a_sandbox_it_refuses_and_says_why(monkeypatch):
         Executor(sandbox="chroot")
 
 
+def test_a_project_that_the_sandbox_would_cover_is_told_so(monkeypatch):
+    need_sandbox()
+    monkeypatch.setattr(sandbox, "ROOT", Path("/tmp/clone"))
+    assert sandbox._bubblewrap_fails().startswith("/tmp/clone is in /tmp")
+
+
 def test_waived_it_runs_with_the_same_marks():
     with Executor(sandbox="none", limits=LIMITS) as executor:
         assert points(executor.run(built(TARGET)[1]).notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0}
