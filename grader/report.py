@@ -27,7 +27,12 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.bar { width: 25%; } td.bar span { display: block; height: .9rem; background: var(--bar); border-radius: 2px; }
-@media (max-width: 34rem) { td.bar { display: none; } th, td { overflow-wrap: anywhere; } }
+@media (max-width: 34rem) {
+  td.bar { display: none; } th, td { overflow-wrap: anywhere; }
+  table.words tr { display: grid; grid-template-columns: 1fr auto; border-bottom: 1px solid var(--line); }
+  table.words tr > * { grid-column: 1 / 3; border: 0; }
+  table.words tr > :first-child { grid-column: 1; } table.words tr > .n { grid-area: 1 / 2; }
+}
 @media (prefers-color-scheme: dark) { :root { --bar: #7fb0e6; } body { background: #121212; color: #eee; } }
 """
 
@@ -159,7 +164,8 @@ def _table(heads: tuple[str, ...], rows: list[tuple], numbers: int | None = None
     numbers = len(heads) - 1 if numbers is None else numbers
     kind = lambda number: ' class="n"' if number >= len(heads) - numbers else ""
     top = "".join(f'<th scope="col"{kind(i)}>{html.escape(head)}</th>' for i, head in enumerate(heads))
-    lines = [f"<table><thead><tr>{top}<td></td></tr></thead><tbody>"]
+    words = ' class="words"' if numbers < len(heads) - 1 else ""
+    lines = [f'<table{words}><thead><tr>{top}<td class="bar"></td></tr></thead><tbody>']
     for *cells, share in rows:
         first = f'<th scope="row">{html.escape(cells[0])}</th>'
         rest = "".join(f"<td{kind(i)}>{html.escape(cell)}</td>" for i, cell in enumerate(cells[1:], 1))
