@@ -124,8 +124,10 @@ def pair(report: Report, known: Mapping[str, Sequence | None], batch: int | None
     """
     truth = _truth(report)
     clues = _all_clues(report.analytic, report.numeric, report.params, report.error_bound, batch)
-    named = {clue for seen in clues.values() for clue, message in seen if clue and PART not in message}
-    if truth is None or any(all(name in dict(seen) for seen in clues.values()) for name in named):
+    # A mark of a part leaves the rest to be explained.
+    whole = [{clue for clue, message in seen if PART not in message} - {""} for seen in clues.values()]
+    named = set().union(*whole)
+    if truth is None or not whole or set.intersection(*whole):
         return []
     found = _known_pairs(report, known, truth)
     if not found:
@@ -135,7 +137,8 @@ def pair(report: Report, known: Mapping[str, Sequence | None], batch: int | None
     if not found and not named:
         for mistake, repaired in _repairs(report, truth, batch):
             rest = recognise(repaired, report.numeric, report.params, report.error_bound, batch)
-            found |= {frozenset((mistake, finding.id)) for finding in rest if finding.id}
+            # Undo a factor, and a few numbers may well be whole.
+            found |= {frozenset((mistake, finding.id)) for finding in rest if finding.id not in ("", "wrong-dtype")}
     found = sorted(sorted(names) for names in found if len(names) == 2)
     tie = "" if len(found) < 2 else " (A tie: another pair gives the same numbers here.)"
     return [
@@ -165,51 +168,71 @@ def _known_pairs(report: Report, known: Mapping[str, Sequence | None], truth: Ma
     forms = [(report.analytic, truth)]
     if isinstance(report.result, (tuple, list)):
         forms.append((tuple(report.result), tuple(truth.values())))
-    found = set()
-    for mine, theirs in forms:
+    # That one mistake cuts off what comes from the loss is looked for where nothing simpler will do.
+    for always, (mine, theirs) in itertools.product((1.0, 0.0), forms):
         yours, right = fingerprint(mine), fingerprint(theirs)
         if all(map(_alike, yours[1:], right[1:])):
             continue  # the numbers are right: what is wrong is the shape alone
         # A mistake in a shape is there to be seen.
         listed = [
-            (name, prints)
+            (name, prints[0], [(p, _factor_between(p, t)) for p, t in zip(prints[1:], right[1:], strict=True)])
             for name, several in known.items()
             for prints in several or ()
             if len(prints) == len(right) and prints[0] in (right[0], yours[0])
         ]
-        for (one, a), (other, b) in itertools.combinations(listed, 2):
-            if one != other and yours[0] in (a[0], b[0]) and _together(yours[1:], a[1:], b[1:], right[1:]):
-                found.add(frozenset((one, other)))
-    return found
+        found = {
+            frozenset((one, other))
+            for (one, shape, a), (other, form, b) in itertools.combinations(listed, 2)
+            if one != other and yours[0] in (shape, form) and _together(yours[1:], a, b, right[1:], always)
+        }
+        if found:
+            return found
+    return set()
 
 
 def _alike(p: Sequence, q: Sequence) -> bool:
     return all(abs(u - v) <= 1e-7 * max(p[0], q[0]) for u, v in zip(p, q, strict=True))
 
 
-def _together(yours: Sequence, a: Sequence, b: Sequence, right: Sequence) -> bool:
+def _together(yours: Sequence, a: Sequence, b: Sequence, right: Sequence, always: float) -> bool:
     """Can what mistake a gives and what mistake b gives be in `yours` both, array by array?
 
-    Of each array there are a norm and two projections, which are linear.  If a multiplies what comes from the loss by
-    k, then yours = a + k (b - right), whatever else is added to it; k is seen where nothing else is.  If each adds
-    something of its own, or only one of them touches an array, this holds with k = 1.
+    Of each array there are a norm and two projections, which are linear; a and b bring what factor of the right array
+    theirs is, or None.  If a multiplies what comes from the loss by k, then yours = a + k (b - right), whatever else is
+    added to it; k is seen where nothing else is, and is 0 where a cuts off what comes from the loss.  If each adds
+    something of its own, or only one of them touches an array, this holds with k = 1.  `always` is a k to try anyway.
     """
-    factors = lambda one: {1.0} | {k for p, t in zip(one, right, strict=True) for k in _factor_between(p, t)}
-    fits = lambda k, y, p, q, t: all(
-        abs(y[i] - p[i] - k * (q[i] - t[i])) <= 1e-6 * max(y[0], p[0], abs(k) * q[0], abs(k) * t[0]) for i in (1, 2)
-    )
-    either = [(a, b, factors(a)), (b, a, factors(b))]
-    return all(
-        y == a[n] == b[n] or any(fits(k, y, p[n], q[n], right[n]) for p, q, ks in either for k in ks)
-        for n, y in enumerate(yours)
-    )
+    either = [(a, b, _scales(a, always)), (b, a, _scales(b, always))]
+    for n, y in enumerate(yours):
+        (p, alpha), (q, beta), t = a[n], b[n], right[n]
+        if alpha is not None and beta is not None:
+            # Nothing but factors: one acts on the other.
+            k = _factor_between(y, t)
+            if k is None or not math.isclose(k, alpha * beta, rel_tol=1e-6):
+                return False
+        elif not (y == p == q or any(_near(y, c[n][0], d[n][0], t, k) for c, d, ks in either for k in ks)):
+            return False
+    return True
 
 
-def _factor_between(a: Sequence, right: Sequence) -> Iterator[float]:
+def _scales(one: Sequence, always: float) -> set[float]:
+    return {always} | {k for _, k in one if k}
+
+
+def _near(y: Sequence, p: Sequence, q: Sequence, t: Sequence, k: float) -> bool:
+    """y = p + k (q - t), by the projections?"""
+    size = max(y[0], p[0], abs(k) * q[0], abs(k) * t[0])
+    return all(abs(y[i] - p[i] - k * (q[i] - t[i])) <= 1e-6 * size for i in (1, 2))
+
+
+def _factor_between(a: Sequence, right: Sequence) -> float | None:
     """k, if a = k right."""
+    if a[0] <= 1e-9 * right[0]:
+        return 0.0
     for k in (a[0] / right[0], -a[0] / right[0]) if right[0] else ():
         if all(abs(a[i] - k * right[i]) <= 1e-7 * a[0] for i in (1, 2)):
-            yield k
+            return k
+    return None
 
 
 def _repairs(report: Report, truth: Mapping, batch: int | None) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

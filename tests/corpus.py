@@ -627,8 +627,8 @@ def models(rng) -> Iterator[Model]:
 # ---------------------------------------------------------------- mistakes done to the arrays afterwards
 
 
-def pairs(seed: int, count: int) -> Iterator[tuple[Case, tuple[str, str], dict[str, Callable]]]:
-    """(case, its two mistakes, the exercise's list: bug -> gradient), of networks of two or three layers.
+def pairs(seed: int, count: int) -> Iterator[tuple[Case, tuple[str, str], Model]]:
+    """(case, its two mistakes, the model whose bugs are the exercise's list), of networks of two or three layers.
 
     Half have two mistakes of the list at once, in different layers or in the loss and a layer; half have one of the
     list and one more done to an array.
@@ -645,17 +645,16 @@ def pairs(seed: int, count: int) -> Iterator[tuple[Case, tuple[str, str], dict[s
             second, _, spoil, _ = mistakes[rng.integers(len(mistakes))]
             grad = lambda p, one=one, model=model, spoil=spoil: spoil(model.grad(p, one))
         else:
-            second, grad = two.partition("@")[0], lambda p, bug=f"{one}+{two}", model=model: model.grad(p, bug)
-        names = one.partition("@")[0], second
+            second, grad = two, lambda p, bug=f"{one}+{two}", model=model: model.grad(p, bug)
+        names = one.partition("@")[0], second.partition("@")[0]
         answers = [model.grad(model.params, one), model.grad(model.params, two), grad(model.params)]
         effects = [any(_differs(a[n], right[n], 1e-12) == "yes" for n in right) for a in answers]
         alone = any(all(_differs(answers[2][n], a[n], 1e-12) == "no" for n in right) for a in answers[:2])
         if places[one] == places[two] or names[0] == names[1] or not all(effects) or alone:
             continue
         made += 1
-        listed = {bug: lambda p, bug=bug, model=model: model.grad(p, bug) for bug in model.bugs}
         base = dict(family="mlp", f=model.f, params=model.params, group=model.name, batch=model.batch)
-        yield Case(f"{model.name}/pair:{one}+{second}", grad=grad, right=False, **base), names, listed
+        yield Case(f"{model.name}/pair:{one}+{second}", grad=grad, right=False, **base), (one, second), model
 
 
 def array_mistakes(rng, model, right):

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -68,26 +69,55 @@ def outcomes(seed: int, per_variant: int = 2) -> Iterator[Outcome]:
 
 
 def paired(seed: int, count: int) -> Iterator[tuple[str, str]]:
-    """(what was asked for, what was said) of two mistakes at once: exact, tie (both among others), one of them, silent
-    or misnamed; then of single mistakes that are not on the list: silent, or a pair that was invented.
+    """(kind, what was said) of two mistakes at once: exact, tie (both among others), one of them, silent or misnamed.
+
+    The kinds are "an array's" and, where both are listed, "sum" or "product": see `is_sum`.
     """
-    for number, (case, names, listed) in enumerate(corpus.pairs(seed, count)):
+    for number, (case, bugs, model) in enumerate(corpus.pairs(seed, count)):
         report = check_gradient(case.f, case.grad, case.params)
+        given = {bug: model.grad(report.params, bug) for bug in model.bugs}
         known: dict[str, list] = {}
-        for bug, grad in listed.items():
-            known.setdefault(bug.partition("@")[0], []).append(fingerprint(grad(report.params)))
+        for bug, gradient in given.items():
+            known.setdefault(bug.partition("@")[0], []).append(fingerprint(gradient))
+        names = {bug.partition("@")[0] for bug in bugs}
         found = _ids(diagnose(report, known, batch=case.batch, pairs=True)) - SYMPTOMS
-        said = "exact" if found == set(names) else "tie" if found > set(names) else "one" if found < set(names) else ""
-        yield ("an array's" if number % 2 else "both listed"), ("silent" if not found else said or "misnamed")
+        said = "exact" if found == names else "tie" if found > names else "one" if found < names else "misnamed"
+        kind = "an array's"
+        if number % 2 == 0:
+            one, two = (given[bug] for bug in bugs)
+            kind = "sum" if is_sum(report.analytic, one, two, model.grad(report.params)) else "product"
+        yield kind, said if found else "silent"
+
+
+def is_sum(yours: dict, one: dict, two: dict, right: dict) -> bool:
+    """Is every array of `yours` that of one mistake, plus k times what the other one changes?
+
+    If not, each acts on what the other has made, and what they give alone does not tell what they give together.
+    """
+
+    def fits(y, p, q, t):
+        if not np.shape(y) == np.shape(p) == np.shape(q) == np.shape(t):
+            return np.shape(y) in (np.shape(p), np.shape(q))  # a shape is seen by itself
+        rest, change = np.ravel(y - p), np.ravel(q - t)
+        k = rest @ change / (change @ change) if np.any(np.abs(change) > 1e-8) else 0.0
+        return np.allclose(rest, k * change, rtol=0, atol=1e-6 * np.abs(t).max())
+
+    return all(fits(yours[n], one[n], two[n], right[n]) or fits(yours[n], two[n], one[n], right[n]) for n in right)
+
+
+def invented(seed: int) -> Iterator[bool]:
+    """For each single mistake that is not on the list: is it given the names of two that are?"""
     for group in _groups(seed, 0):
         own = [case for case in group if case.own and case.variant == "plain"]
+        oracle, start = {}, _fingerprints(own, group[0].params)
         for case in own and group:
-            report = check_gradient(case.f, case.grad, case.params)
+            report = check_gradient(case.f, case.grad, case.params, cache=oracle)
+            here = all(np.array_equal(report.params[name], value) for name, value in case.params.items())
+            known = start if here else _fingerprints(own, report.params)
             mine = fingerprint(report.result)
-            known = _fingerprints(own, report.params)
             short = {name: prints for name, prints in known.items() if not any(matches(mine, p) for p in prints)}
             alone, together = (diagnose(report, short, batch=case.batch, pairs=pairs) for pairs in (False, True))
-            yield "single", ("silent" if _ids(alone) == _ids(together) else "invented")
+            yield _ids(alone) != _ids(together)
 
 
 def _groups(seed: int, per_variant: int) -> Iterator[list[corpus.Case]]:
@@ -140,12 +170,29 @@ def test_a_mistake_that_is_not_on_the_list_is_not_given_the_name_of_another():
 
 def test_two_mistakes_at_once_are_named_on_request():
     said: dict[str, list[str]] = {}
-    for kind, word in paired(SEED, 60):
+    for kind, word in paired(SEED, 200):
         said.setdefault(kind, []).append(word)
-    assert said["an array's"].count("exact") >= 0.9 * 30
-    assert said["both listed"].count("exact") >= 0.65 * 30
-    assert not {"misnamed"} & {*said["an array's"], *said["both listed"]}, f"seed {SEED}: {said}"
-    assert len(said["single"]) > 1000 and said["single"].count("invented") <= 0.005 * len(said["single"])
+    counts = f"seed {SEED}: { {kind: Counter(words) for kind, words in said.items()} }"
+    assert not any("misnamed" in words for words in said.values()), counts
+    # At the worst of 16 seeds 95 of 100, 77 of 87 and 84 of 100: fewer than these have a chance below 1e-6.
+    assert said["an array's"].count("exact") >= 82, counts
+    assert said["sum"].count("exact") >= 0.68 * len(said["sum"]) and len(said["sum"]) >= 65, counts
+    assert said["sum"].count("silent") <= 3, counts
+
+
+def test_a_single_mistake_is_hardly_ever_given_the_names_of_two():
+    pairs = list(invented(SEED))
+    assert len(pairs) > 1000 and sum(pairs) <= 0.005 * len(pairs), f"seed {SEED}: {sum(pairs)} of {len(pairs)}"
+
+
+def test_a_zero_that_is_right_but_for_rounding_is_no_part_of_a_pair():
+    """The gradient of the last bias under softmax sums to 0, so a sum over units gives nothing at all."""
+    right = {"W": np.array([[0.3, -0.2], [0.1, 0.7]]), "b": np.array([0.4, -0.4])}
+    yours = {"W": -right["W"], "b": -2 * right["b"]}
+    report = check_gradient(lambda p: sum((right[n] * p[n]).sum() for n in p), lambda p: yours, dict(right))
+    known = {"sign": [fingerprint({n: -a for n, a in right.items()})]}
+    known |= {"summed-over-units": [fingerprint(right | {"b": np.full(2, 1e-17)})]}
+    assert "summed-over-units" not in _ids(diagnose(report, known, pairs=True))
 
 
 def test_a_pair_says_both_and_needs_both():
