@@ -191,3 +191,15 @@ def test_a_mistake_is_shown_as_it_looks_when_it_is_made(book):
 def test_a_catalogue_without_the_answers_that_were_run(book):
     warnings, _, _ = catalogued(book)
     assert ["run `make exercises`" in line for line in warnings] == [True, True]
+
+
+@pytest.mark.parametrize("stale", ["no shares", "another exercise"])
+def test_a_catalogue_of_answers_that_were_run_by_an_older_build(book, stale):
+    entry = {"earned": 0, "points": 6, "named": ["sign"], "said": "square: yours -1.", "shares": None}
+    if stale == "no shares":
+        del entry["shares"], entry["said"]
+    warnings, pages, _ = catalogued(book, {"cube" if stale == "another exercise" else "square": {"sign": entry}})
+    told = "chapter/kill_matrix.json is of an older build: run `make exercises`"
+    assert [told in line for line in warnings] == [True, False]
+    assert "no known wrong answer was run" in warnings[1]
+    assert '<section id="sign">' in pages["chapter"]

@@ -6,13 +6,13 @@ An entry that a known wrong answer is named by, and that has no numbers to show,
 """
 
 import html
-import json
 import math
 import re
 from pathlib import Path
 
 from docutils import nodes
 from exercise import chapters, read
+from killmatrix import read_matrix
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -45,13 +45,8 @@ class Mistakes(SphinxDirective):
         in_order = [page.rsplit("/", 1)[-1] for page in self.env.app.config.external_site_map]
         made: dict[str, list[dict]] = {}
         for chapter in [chapter for chapter in in_order if chapter in chapters(root)]:
-            path = root / "_build" / "mistaken" / chapter / "kill_matrix.json"
-            if not path.exists():
-                logger.warning("%s is missing: run `make exercises`", path, location=self.get_location())
-                continue
-            self.env.note_dependency(str(path))
             titles = {name: entry.title for name, entry in read(root, chapter).items()}
-            for exercise, row in json.loads(path.read_text(encoding="utf-8")).items():
+            for exercise, row in read_matrix(self, chapter).items():
                 for key, found in row.items():
                     name = key.split("/")[0]
                     if name in found["named"]:

@@ -1,7 +1,7 @@
 """{kill-matrix}: what the tests of every exercise make of every known wrong answer, a table per chapter.
 
 Read from _build/mistaken/<chapter>/kill_matrix.json, which `make exercises` writes by running each of them; a chapter
-with exercises and no such file is a warning, and so is a mistake that keeps all its points.
+with exercises and no such file, or one of an older build, is a warning, and so is a mistake that keeps all its points.
 """
 
 import json
@@ -14,6 +14,27 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
+# What grader.notebooks.kill_matrix writes of each.
+KEYS = {"earned", "points", "named", "said", "shares"}
+
+
+def read_matrix(directive: SphinxDirective, chapter: str) -> dict[str, dict]:
+    """What the tests of a chapter make of each known wrong answer: {exercise: {mistake: {"earned", "named", ...}}}.
+
+    Empty, after a warning, where it was not built, or not from the exercises as they are.
+    """
+    root = Path(directive.env.srcdir)
+    path = root / "_build" / "mistaken" / chapter / "kill_matrix.json"
+    directive.env.note_dependency(str(path))
+    problem = "is missing"
+    if path.exists():
+        matrix = json.loads(path.read_text(encoding="utf-8"))
+        entries = [entry for row in matrix.values() for entry in row.values()]
+        if set(matrix) <= set(read(root, chapter)) and all(KEYS <= set(entry) for entry in entries):
+            return matrix
+        problem = "is of an older build"
+    logger.warning("%s %s: run `make exercises`", path, problem, location=directive.get_location())
+    return {}
 
 
 class KillMatrix(SphinxDirective):
@@ -25,13 +46,10 @@ class KillMatrix(SphinxDirective):
             logger.warning("no chapter has exercises, so the kill matrix is empty", location=self.get_location())
         result: list[nodes.Node] = []
         for chapter in found:
-            path = root / "_build" / "mistaken" / chapter / "kill_matrix.json"
-            self.env.note_dependency(str(path))
             self.env.note_dependency(str(notebook_path(root, chapter)))
-            if not path.exists():
-                logger.warning("%s is missing: run `make exercises`", path, location=self.get_location())
-                continue
-            result.append(self._table(chapter, json.loads(path.read_text(encoding="utf-8"))))
+            matrix = read_matrix(self, chapter)
+            if matrix:
+                result.append(self._table(chapter, matrix))
         return result
 
     def _table(self, chapter: str, matrix: dict[str, dict]) -> nodes.table:
