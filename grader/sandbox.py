@@ -1,8 +1,8 @@
 """What the student's side may do, and the tools that hold it to that.
 
-The warm student's process lives in a sandbox made by *bubblewrap* (Linux): it sees, read-only, the system's shared
-libraries, Python, its packages, `backprop/` and the four files of the grader that it needs, and nothing else; it has
-no network, a cleared environment, and as root it becomes nobody.  It never runs a student's code itself.  Each
+The warm student's process lives in a sandbox made by *bubblewrap* (Linux): it sees, read-only, the system's libraries,
+fonts and time zone, Python, its packages, `backprop/` and the four files of the grader that it needs, and nothing else;
+it has no network, a cleared environment, and as root it becomes nobody.  It never runs a student's code itself.  Each
 submission is a child that shuts itself in further before it does: namespaces of its own (users, processes, mounts,
 inter-process communication), an empty scratch in place of /tmp, no /proc, no capability, limits on memory, processes,
 files and time, and, on x86-64 and ARM64, a list of system calls that it is refused (new programs, sockets, tracing,
