@@ -100,7 +100,8 @@ def _grade(options: argparse.Namespace) -> int:
             report = classroom.grade(course, options.assignment, asked)
     except (classroom.CourseError, OSError) as error:
         print(f"grader grade: {error}", file=sys.stderr)
-        print("What is graded is kept: the same command goes on from there.", file=sys.stderr)
+        if not isinstance(error, classroom.NotThere):
+            print("What is graded is kept: the same command goes on from there.", file=sys.stderr)
         return 1
     print(report)
     return 1 if report.lost else 0

@@ -44,6 +44,10 @@ class CourseError(Exception):
     """What keeps a class from being graded, and what to do about it."""
 
 
+class NotThere(CourseError):
+    """What was asked for does not exist: nothing was begun."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One student's line of the report."""
@@ -181,7 +185,7 @@ def assignment(course: Course, name: str) -> tuple[Assignment, dict[str, Any]]:
         source = folder.parent
         there = sorted(path.name for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
         known = f"; there are {', '.join(there)}" if there else ": make exercises builds them"
-        raise CourseError(f"no assignment {name!r} in {source}{known}")
+        raise NotThere(f"no assignment {name!r} in {source}{known}")
     notebooks, masters = {}, {}
     total = hashlib.sha256(version().encode())
     for path in paths:
@@ -322,7 +326,7 @@ class _Class:
         """Every student in submitted/ who has something of this name, and where."""
         submitted = self.course.folder("submitted", "x", "y").parent.parent
         if not submitted.is_dir():
-            raise CourseError(f"no folder {submitted}: it holds <student>/{self.asked.name}/<notebook>.ipynb")
+            raise NotThere(f"no folder {submitted}: it holds <student>/{self.asked.name}/<notebook>.ipynb")
         known = set(self.options.students)
         for path in sorted(submitted.iterdir()):
             if path.name.startswith(".") or (known and path.name not in known):
@@ -337,7 +341,7 @@ class _Class:
                 yield path.name, path / self.asked.name
         missing = known - {path.name for path in submitted.iterdir()}
         if missing:
-            raise CourseError(f"no folder of {', '.join(sorted(missing))} in {submitted}")
+            raise NotThere(f"no folder of {', '.join(sorted(missing))} in {submitted}")
 
     def _waiting(self, found) -> Iterator[tuple[str, Submission, str]]:
         """Those that are to be graded: all but those that the journal has as they are."""

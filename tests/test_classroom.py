@@ -391,7 +391,8 @@ def test_export_writes_the_same_again(copied):
 
 def test_refusals_say_what_and_what_to_do(copied, tmp_path):
     copied.assignment = "smal"
-    assert "no assignment 'smal'" in copied.run(good=False) and "there are small" in copied.run(good=False)
+    said = copied.run(good=False)
+    assert "no assignment 'smal'" in said and "there are small" in said and "is kept" not in said
     copied.assignment = "small"
     assert "can't be opened" in copied.run("--gradebook", "sqlite:////no/such/folder/gradebook.db", good=False)
     shutil.rmtree(copied.root / "submitted")
