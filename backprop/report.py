@@ -152,7 +152,7 @@ def _as_html(report):
     )
     more = "".join(f"<li>{sentence}</li>" for sentence in others)
     return (
-        f'<div style="color: inherit; border-left: 4px solid var({colour}); padding-left: 0.8em">'
+        f'<div style="color: inherit; border-left: 4px solid var({colour}); padding-left: 0.8em; overflow-x: auto">'
         f"<p><strong>{mark}</strong> · {first}</p>"
         + (f"<ul>{more}</ul>" if more else "")
         + f'<table style="border-collapse: collapse; color: inherit"><thead><tr>{head}</tr></thead>'
