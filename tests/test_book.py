@@ -224,6 +224,14 @@ def test_a_mistake_leads_to_the_section_that_explains_it(site):
     ]
 
 
+UNREAD = re.compile(r"<p>\s*(\||#{1,6} |```|:::)")
+
+
+def test_no_markdown_stands_on_a_page_as_it_was_written(site):
+    assert [name for name in in_toc() if UNREAD.search((site / f"{name}.html").read_text())] == []
+    assert UNREAD.search("<p>| | at most |\n|—|—|</p>")
+
+
 # Figures -----------------------------------------------------------------------------------------------------
 
 
