@@ -27,6 +27,7 @@ import errno
 import functools
 import os
 import platform
+import re
 import resource
 import shutil
 import signal
@@ -44,6 +45,12 @@ NOBODY = 65534
 IMAGE = "backpropagation-checked"
 TRIAL = "from grader import sandbox; sandbox.become_nobody(); import numpy, IPython, backprop.grading"
 TOOLS = ("bubblewrap", "container", "none")
+# Who it is that refuses, by what bubblewrap then says.
+REFUSERS = {
+    "RTM_NEWADDR|uid map": "AppArmor, as on Ubuntu 24.04, until it has a profile for bwrap",
+    "mount proc": "the kernel, in a container of whose /proc parts are masked",
+    "new namespace": "a container's seccomp profile, or a kernel without user namespaces",
+}
 
 
 class NoSandbox(RuntimeError):
@@ -103,7 +110,12 @@ def _bubblewrap_fails() -> str:
         [*bubblewrap(), sys.executable, "-I", "-c", TRIAL],
         env=environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    return "" if tried.returncode == 0 else f"it does not start: {tried.stderr.strip()[-300:]}"
+    return "" if tried.returncode == 0 else f"it does not start: {tried.stderr.strip()[-300:]}{_refuser(tried.stderr)}"
+
+
+def _refuser(said: str) -> str:
+    who = next((who for words, who in REFUSERS.items() if re.search(words, said)), "")
+    return f" ({who}: see the page For instructors)" if who else ""
 
 
 def _container_fails() -> str:

@@ -6,6 +6,7 @@ import functools
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -325,6 +326,24 @@ def test_a_project_that_the_sandbox_would_cover_is_told_so(monkeypatch):
     need_sandbox()
     monkeypatch.setattr(sandbox, "ROOT", Path("/tmp/clone"))
     assert sandbox._bubblewrap_fails().startswith("/tmp/clone is in /tmp")
+
+
+@pytest.mark.parametrize(
+    "said, who",
+    [
+        ("bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted", "AppArmor"),
+        ("bwrap: setting up uid map: Permission denied", "AppArmor"),
+        ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "/proc parts are masked"),
+        ("bwrap: No permissions to create new namespace, likely because ...", "seccomp"),
+    ],
+)
+def test_who_refuses_bubblewrap_is_named(monkeypatch, tmp_path, said, who):
+    need_sandbox()
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(f"#!/bin/sh\necho {shlex.quote(said)} >&2\nexit 1\n")
+    bwrap.chmod(0o755)
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: [str(bwrap)])
+    assert said in sandbox._bubblewrap_fails() and who in sandbox._bubblewrap_fails()
 
 
 def test_waived_it_runs_with_the_same_marks():
