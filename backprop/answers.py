@@ -125,7 +125,9 @@ def _read_array(name, value, param):
         kind = "complex" if array.dtype.kind == "c" else type(value).__name__
         if kind == "Tensor":
             return None, Finding("", name, f"d{name} is a Tensor, expected an array of floats: take that out.")
-        return None, Finding("wrong-dtype", name, f"d{name} is {kind}, expected an array of floats.")
+        # A dict or a word is no number of another kind.
+        named = "wrong-dtype" if kind == "complex" else ""
+        return None, Finding(named, name, f"d{name} is {kind}, expected an array of floats.")
     exact_int = type(value) is int and param.ndim == 0  # `return 1` for a scalar loses nothing
     floats = array.astype(float) if array.dtype.kind != "f" else array
     if array.shape != param.shape:

@@ -1084,6 +1084,14 @@ _LINEAR_ALGEBRA = _family(
         "Change the operator in that line, then see which factor must be transposed for the shapes to fit.",
     ),
     (
+        "factors-reversed",
+        "matrices_and_shapes",
+        "The factors of a matrix product are exchanged: A @ B is not B @ A, even where the shapes let both pass.",
+        "Write the shape under each factor of the products on the way back, and compare the outer two with the result.",
+        "Each factor is right, transposed where it must be, and stands on the wrong side of the other.",
+        "Exchange the two sides of @ in that line: each stays on the side that its partner was on going forward.",
+    ),
+    (
         "wrong-operand",
         "matrices_and_shapes",
         "In a product, the gradient of one factor is made with the other factor: you take the wrong one.",
@@ -1192,6 +1200,14 @@ _BATCH_AND_BIAS = _family(
         "Make a mask of what is there, set the gradient of the rest to 0, and divide by the sum of the mask.",
     ),
     (
+        "class-zero-left-out",
+        "four_uses",
+        "Class 0 is a class like any other: leave out only what is marked as filled up.",
+        "Look at the comparison that says which entries count.",
+        "The number that marks a gap and the number of the first class are taken for the same.",
+        "Change the line with that comparison, and see whether it lets 0 through.",
+    ),
+    (
         "missing-as-zero",
         "four_uses#back-through-a-product-of-two-tables",
         "A value that is missing is no 0: leave it out of the sum.",
@@ -1250,6 +1266,22 @@ _LOSS = _family(
         "Look at the backward pass of softmax.",
         "Each output is treated as if only its own logit moved it; but when one goes up, the others go down.",
         "Change the line with p(1 − p): something that is summed over the row is missing from it.",
+    ),
+    (
+        "row-mean-unweighted",
+        "activations_and_losses#the-way-back-needs-no-table",
+        "What is taken off a row is its mean weighted with the probabilities: here every entry counts alike.",
+        "Look at the sum over the row in the backward pass of softmax.",
+        "One factor is missing inside the sum: a likely class moves the others more than an unlikely one.",
+        "Change the line of that sum: each upstream entry is multiplied by its probability before it is added up.",
+    ),
+    (
+        "logits-for-probabilities",
+        "activations_and_losses#softmax-and-cross-entropy-cancel",
+        "The target is taken from the logits, or from logarithms: take it from the probabilities.",
+        "Look at what stands before the minus sign in the first line of the backward pass.",
+        "Its entries should lie between 0 and 1, and for softmax each row should add up to 1.",
+        "Put what softmax, or the sigmoid, makes of the logits into that line.",
     ),
     (
         "factor-two",
@@ -1974,6 +2006,14 @@ _CHECKING = _family(
         "Look at what stands below the line, and at how each length is measured.",
         "There are other relative errors, and other norms of a matrix; each puts its limits elsewhere.",
         "Write one function for the norm of an array of any shape, and call it three times.",
+    ),
+    (
+        "lopsided-quotient",
+        "gradient_checking#compared-with-what",
+        "The gap is divided by the size of one of the two arrays: take both, so that their order does not matter.",
+        "Exchange the two arguments, and see whether the result stays the same.",
+        "Where one array is much larger than the other, it decides alone, or not at all.",
+        "Change the line that makes the divisor: the other array has a size too.",
     ),
     (
         "shape-unchecked",

@@ -199,6 +199,16 @@ def sigmoid_backward(dA, Z, A):
     return dA * A * (A - 1)
 
 
+# %% mistake="upstream-forgotten" of="activations-backward" variant="below-zero"
+def leaky_relu_backward(dA, Z, A, slope=0.1):
+    return np.where(Z > 0, dA, slope)
+
+
+# %% mistake="upstream-forgotten" of="activations-backward" variant="the-mask-itself"
+def relu_backward(dA, Z, A):
+    return Z > 0
+
+
 # %% accepted="at-the-input" of="activations-backward"
 def sigmoid_backward(dA, Z, A):
     return dA / (2 + np.exp(Z) + np.exp(-Z))
@@ -532,6 +542,12 @@ def bce_with_logits(Z, Y):
     return np.mean(np.logaddexp(0, Z) - Y * Z), (sigmoid(Z) - Y) / Z.size
 
 
+# %% mistake="logits-for-probabilities" of="bce-with-logits"
+def bce_with_logits(Z, Y):
+    losses = np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z)))
+    return np.sum(losses) / len(Z), (Z - Y) / len(Z)
+
+
 # %% accepted="logaddexp" of="bce-with-logits"
 def bce_with_logits(Z, Y):
     losses = np.logaddexp(0, Z) - Z * Y
@@ -646,6 +662,26 @@ def softmax_backward(dP, P):
 # %% mistake="missing-activation-derivative" of="softmax-backward"
 def softmax_backward(dP, P):
     return dP.copy()
+
+
+# %% mistake="row-mean-unweighted" of="softmax-backward"
+def softmax_backward(dP, P):
+    return P * (dP - dP.mean(axis=1, keepdims=True))
+
+
+# %% mistake="row-mean-unweighted" of="softmax-backward" variant="sum"
+def softmax_backward(dP, P):
+    return P * (dP - dP.sum(axis=1, keepdims=True))
+
+
+# %% mistake="local-slope-forgotten" of="softmax-backward"
+def softmax_backward(dP, P):
+    return dP - np.sum(dP * P, axis=1, keepdims=True)
+
+
+# %% mistake="sign" of="softmax-backward" variant="of-the-sum"
+def softmax_backward(dP, P):
+    return P * (dP + np.sum(dP * P, axis=1, keepdims=True))
 
 
 # %% accepted="jacobian-of-each-row" of="softmax-backward"
@@ -938,6 +974,30 @@ def softmax_cross_entropy(Z, y):
     G = np.exp(log_G)
     G[range(len(y)), y] -= 1
     return -np.mean(log_G[range(len(y)), y]), G / len(y)
+
+
+# %% mistake="logits-for-probabilities" of="softmax-cross-entropy"
+def softmax_cross_entropy(Z, y):
+    shifted = Z - Z.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    Y = np.eye(Z.shape[1])[y]
+    return -np.sum(log_P * Y) / len(y), (Z - Y) / len(y)
+
+
+# %% mistake="logits-for-probabilities" of="softmax-cross-entropy" variant="logarithms"
+def softmax_cross_entropy(Z, y):
+    shifted = Z - Z.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    Y = np.eye(Z.shape[1])[y]
+    return -np.sum(log_P * Y) / len(y), (log_P - Y) / len(y)
+
+
+# %% mistake="local-slope-forgotten" of="softmax-cross-entropy"
+def softmax_cross_entropy(Z, y):
+    shifted = Z - Z.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    Y = np.eye(Z.shape[1])[y]
+    return -np.sum(log_P * Y) / len(y), -Y / np.exp(np.maximum(log_P, -700)) / len(y)
 
 
 # %% accepted="one-hot" of="softmax-cross-entropy"

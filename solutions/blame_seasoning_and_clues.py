@@ -42,7 +42,7 @@ seeds += [6101, 6102, 6103]
 def tasting_fault(slope, tasted, x, pinch, bend, truth):
     """What is wrong with a slope that was found by tasting at `tasted`, and which mistake it is."""
     if not isinstance(slope, (int, float)):
-        return f"expected one number, got a {type(slope).__name__}.", "wrong-dtype"
+        return f"expected one number, got a {type(slope).__name__}.", ""
     if not tasted:
         return "f was never called: taste it.", ""
     steps = [place - x for place in tasted]

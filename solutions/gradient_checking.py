@@ -641,6 +641,30 @@ def relative_error(a, n):
     return np.abs(a - n) / np.where(sizes > 0, sizes, 1.0)
 
 
+# %% mistake="another-norm" of="relative-error" variant="of-the-sum"
+def relative_error(a, n):
+    size = np.sqrt(np.sum((a + n) ** 2))
+    if size == 0:
+        return 0.0
+    return float(np.sqrt(np.sum((a - n) ** 2)) / size)
+
+
+# %% mistake="another-norm" of="relative-error" variant="one-root-for-both"
+def relative_error(a, n):
+    size = np.sqrt(np.sum(a**2) + np.sum(n**2))
+    if size == 0:
+        return 0.0
+    return float(np.sqrt(np.sum((a - n) ** 2)) / size)
+
+
+# %% mistake="absolute-tolerance" of="relative-error" variant="small-taken-for-zero"
+def relative_error(a, n):
+    size = np.sqrt(np.sum(a**2)) + np.sqrt(np.sum(n**2))
+    if size < 1e-8:
+        return 0.0
+    return float(np.sqrt(np.sum((a - n) ** 2)) / size)
+
+
 # %% accepted="norms" of="relative-error"
 def relative_error(a, n):
     total = np.linalg.norm(a) + np.linalg.norm(n)
@@ -1328,6 +1352,26 @@ def directional_check(f, grad, x):
     way = dice.normal(size=x.shape)
     seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
     return bool(abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found))
+
+
+# %% mistake="ones-upstream" of="directional-check" variant="along-the-gradient"
+def directional_check(f, grad, x):
+    found = grad(x)
+    if np.shape(found) != x.shape:
+        return False
+    way = found / np.linalg.norm(found)
+    seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
+    return bool(abs(seen - np.sum(found * way)) <= 1e-5 * np.linalg.norm(found))
+
+
+# %% mistake="check-one-sided" of="directional-check"
+def directional_check(f, grad, x):
+    dice, found = np.random.default_rng(5), grad(x)
+    if np.shape(found) != x.shape:
+        return False
+    way = dice.normal(size=x.shape)
+    seen = (f(x + 6e-6 * way) - f(x - 6e-6 * way)) / 12e-6
+    return bool(seen - np.sum(found * way) <= 1e-5 * np.linalg.norm(found))
 
 
 # %% accepted="unit-direction" of="directional-check"

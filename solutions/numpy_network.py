@@ -223,6 +223,16 @@ def init_params(sizes, seed):
     return params
 
 
+# %% mistake="initial-scale" of="init-params" variant="one"
+def init_params(sizes, seed):
+    draw = np.random.default_rng(seed)
+    fresh = {}
+    for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+        fresh[f"W{layer}"] = draw.normal(0.0, 1.0, (fan_in, fan_out))
+        fresh[f"b{layer}"] = np.zeros(fan_out)
+    return fresh
+
+
 # %% accepted="old-generator" of="init-params"
 def init_params(sizes, seed):
     np.random.seed(seed)
@@ -1515,6 +1525,121 @@ def loss_and_grads(params, X, y, lam):
     return float(L), grads
 
 
+# %% mistake="logits-for-probabilities" of="loss-and-grads"
+def loss_and_grads(params, X, y, lam):
+    depth = len(params) // 2
+    entered = [X]
+    for k in range(1, depth + 1):
+        total = entered[-1] @ params[f"W{k}"] + params[f"b{k}"]
+        entered.append(np.maximum(total, 0))
+    shifted = total - total.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    targets = np.eye(total.shape[1])[y]
+    L = -np.sum(targets * log_P) / len(y)
+    upstream = (total - targets) / len(y)
+    grads = {}
+    for k in range(depth, 0, -1):
+        W = params[f"W{k}"]
+        L += lam / 2 * np.sum(W * W)
+        grads[f"Z{k}"] = upstream
+        grads[f"W{k}"] = entered[k - 1].T @ upstream + lam * W
+        grads[f"b{k}"] = upstream.sum(axis=0)
+        upstream = (upstream @ W.T) * (entered[k - 1] > 0)
+    return float(L), grads
+
+
+# %% mistake="logits-for-probabilities" of="loss-and-grads" variant="lowered"
+def loss_and_grads(params, X, y, lam):
+    depth = len(params) // 2
+    entered = [X]
+    for k in range(1, depth + 1):
+        total = entered[-1] @ params[f"W{k}"] + params[f"b{k}"]
+        entered.append(np.maximum(total, 0))
+    shifted = total - total.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    targets = np.eye(total.shape[1])[y]
+    L = -np.sum(targets * log_P) / len(y)
+    upstream = (shifted - targets) / len(y)
+    grads = {}
+    for k in range(depth, 0, -1):
+        W = params[f"W{k}"]
+        L += lam / 2 * np.sum(W * W)
+        grads[f"Z{k}"] = upstream
+        grads[f"W{k}"] = entered[k - 1].T @ upstream + lam * W
+        grads[f"b{k}"] = upstream.sum(axis=0)
+        upstream = (upstream @ W.T) * (entered[k - 1] > 0)
+    return float(L), grads
+
+
+# %% mistake="logits-for-probabilities" of="loss-and-grads" variant="logarithms"
+def loss_and_grads(params, X, y, lam):
+    depth = len(params) // 2
+    entered = [X]
+    for k in range(1, depth + 1):
+        total = entered[-1] @ params[f"W{k}"] + params[f"b{k}"]
+        entered.append(np.maximum(total, 0))
+    shifted = total - total.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    targets = np.eye(total.shape[1])[y]
+    L = -np.sum(targets * log_P) / len(y)
+    upstream = (log_P - targets) / len(y)
+    grads = {}
+    for k in range(depth, 0, -1):
+        W = params[f"W{k}"]
+        L += lam / 2 * np.sum(W * W)
+        grads[f"Z{k}"] = upstream
+        grads[f"W{k}"] = entered[k - 1].T @ upstream + lam * W
+        grads[f"b{k}"] = upstream.sum(axis=0)
+        upstream = (upstream @ W.T) * (entered[k - 1] > 0)
+    return float(L), grads
+
+
+# %% mistake="penalty-missing" of="loss-and-grads" variant="but-for-the-last-layer"
+def loss_and_grads(params, X, y, lam):
+    depth = len(params) // 2
+    entered = [X]
+    for k in range(1, depth + 1):
+        total = entered[-1] @ params[f"W{k}"] + params[f"b{k}"]
+        entered.append(np.maximum(total, 0))
+    shifted = total - total.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    targets = np.eye(total.shape[1])[y]
+    L = -np.sum(targets * log_P) / len(y)
+    upstream = (np.exp(log_P) - targets) / len(y)
+    grads = {}
+    for k in range(depth, 0, -1):
+        W = params[f"W{k}"]
+        L += lam / 2 * np.sum(W * W) if k == depth else 0
+        grads[f"Z{k}"] = upstream
+        grads[f"W{k}"] = entered[k - 1].T @ upstream + (lam * W if k == depth else 0)
+        grads[f"b{k}"] = upstream.sum(axis=0)
+        upstream = (upstream @ W.T) * (entered[k - 1] > 0)
+    return float(L), grads
+
+
+# %% mistake="summed-over-units" of="loss-and-grads" variant="one-mean-for-all"
+def loss_and_grads(params, X, y, lam):
+    depth = len(params) // 2
+    entered = [X]
+    for k in range(1, depth + 1):
+        total = entered[-1] @ params[f"W{k}"] + params[f"b{k}"]
+        entered.append(np.maximum(total, 0))
+    shifted = total - total.max(axis=1, keepdims=True)
+    log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    targets = np.eye(total.shape[1])[y]
+    L = -np.sum(targets * log_P) / len(y)
+    upstream = (np.exp(log_P) - targets) / len(y)
+    grads = {}
+    for k in range(depth, 0, -1):
+        W = params[f"W{k}"]
+        L += lam / 2 * np.sum(W * W)
+        grads[f"Z{k}"] = upstream
+        grads[f"W{k}"] = entered[k - 1].T @ upstream + lam * W
+        grads[f"b{k}"] = upstream.mean()
+        upstream = (upstream @ W.T) * (entered[k - 1] > 0)
+    return float(L), grads
+
+
 # %% accepted="columns-and-names-of-gradients" of="loss-and-grads"
 def loss_and_grads(params, X, y, lam):
     weights = [params[name] for name in sorted(params) if name.startswith("W")]
@@ -1646,6 +1771,17 @@ def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
 
 # %% tests="steps" points=8
 exercise = checks.exercise("steps")
+
+
+def watched(step, *args):
+    """Call step, and see that it leaves the arrays alone."""
+    kept = [np.copy(arg) for arg in args]
+    result = step(*args)
+    same = all(np.array_equal(arg, before) for arg, before in zip(args, kept, strict=True))
+    exercise.expect("the arrays given are kept", same, "a step has changed an array that it was given.", "input-mutated")
+    return result
+
+
 cases = [(1, (3, 4), 1, 1.0), (2, (5,), 2, 1.0), (3, (2, 3), 9, 1e-7)]
 ### BEGIN HIDDEN TESTS
 cases += [(6201, (4, 2), 1, 2.0), (6202, (6,), 3, 0.5), (6203, (3, 3), 20, 2e-7)]
@@ -1659,10 +1795,10 @@ for seed, shape, t, scale in cases:
     ages = np.arange(t - 1, -1, -1).reshape(-1, *[1] * len(shape))
     faded, faded2 = gradients * beta**ages, gradients**2 * beta2**ages
 
-    exercise.value("sgd_step", [W, dW, lr], W - dW * lr, case=seed)
+    exercise.value("sgd_step", [W, dW, lr], W - dW * lr, case=seed, via=watched)
     m, now = faded[:-1].sum(axis=0) / beta, faded.sum(axis=0)
     expected = {"W": W - now * lr, "m": now}
-    exercise.value("momentum_step", [W, dW, m, lr, beta], expected, case=seed, weight=2 / 2)
+    exercise.value("momentum_step", [W, dW, m, lr, beta], expected, case=seed, weight=2 / 2, via=watched)
     m, v = m * (1 - beta), faded2[:-1].sum(axis=0) / beta2 * (1 - beta2)
     direction = (faded.sum(axis=0) / (beta**ages).sum()) / ((faded2.sum(axis=0) / (beta2**ages).sum()) ** 0.5 + eps)
     expected = {
@@ -1670,7 +1806,7 @@ for seed, shape, t, scale in cases:
         "m": faded.sum(axis=0) * (1 - beta),
         "v": faded2.sum(axis=0) * (1 - beta2),
     }
-    exercise.value("adam_step", [W, dW, m, v, t, lr, beta, beta2, eps], expected, case=seed, weight=5 / 3)
+    exercise.value("adam_step", [W, dW, m, v, t, lr, beta, beta2, eps], expected, case=seed, weight=5 / 3, via=watched)
 exercise.score()
 
 
@@ -1910,6 +2046,27 @@ def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
     m_hat = m / (1 - beta2**t)
     v_hat = v / (1 - beta1**t)
     return W - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+# %% mistake="bias-correction-power" of="steps" variant="times-t"
+def adam_step(W, dW, m, v, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * dW
+    v = beta2 * v + (1 - beta2) * dW**2
+    fair_m, fair_v = m / (1 - beta1 * t), v / (1 - beta2 * t)
+    return W - lr * fair_m / (np.sqrt(fair_v) + eps), m, v
+
+
+# %% mistake="input-mutated" of="steps"
+def sgd_step(W, dW, lr):
+    W -= lr * dW
+    return W
+
+
+# %% mistake="input-mutated" of="steps" variant="momentum"
+def momentum_step(W, dW, m, lr, beta):
+    m *= beta
+    m += dW
+    return W - lr * m, m
 
 
 # %% accepted="entry-by-entry" of="steps"
@@ -2433,6 +2590,8 @@ for seed in cases:
         "a loss with the wrong sign": (fresh(40, 10, sign=1.0), False),
         "a loss with softmax over the batch": (fresh(12, 10, axis=0), False),
         "a loss that is a fifth too large": (fresh(25, 4, times=1.2), False),
+        "a right loss but for 4 of 100, 10 classes": (fresh(40, 10, times=1.04), True),
+        "a loss that is 6 of 100 too large, 2 classes": (fresh(40, 2, times=1.06), False),
     }
     exercise.verdicts("initial_loss_ok", questions, case=seed)
 
@@ -2525,6 +2684,11 @@ def can_overfit(fit, X, y, seed):
 # %% mistake="sample-too-large" of="sanity-checks" variant="nearly-all"
 def can_overfit(fit, X, y, seed):
     return np.mean(fit(X, y) == y) > 0.9
+
+
+# %% mistake="absolute-tolerance" of="sanity-checks"
+def initial_loss_ok(loss, params, X, y, C):
+    return abs(loss(params, X, y) - np.log(C)) < 0.05
 
 
 # %% accepted="by-the-probability" of="sanity-checks"

@@ -704,6 +704,51 @@ class SoftmaxCrossEntropy(torch.autograd.Function):
         return None, dL * dZ / len(y)
 
 
+# %% mistake="logits-for-probabilities" of="softmax-function"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_p = Z - torch.logsumexp(Z, dim=1, keepdim=True)
+        ctx.save_for_backward(log_p, y, Z)
+        return -log_p.gather(1, y[:, None]).mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        log_p, y, Z = ctx.saved_tensors
+        target = torch.zeros_like(log_p).scatter_(1, y[:, None], 1.0)
+        return dL * (Z - target) / y.numel(), None
+
+
+# %% mistake="logits-for-probabilities" of="softmax-function" variant="logarithms"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_p = Z - torch.logsumexp(Z, dim=1, keepdim=True)
+        ctx.save_for_backward(log_p, y, Z)
+        return -log_p.gather(1, y[:, None]).mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        log_p, y, Z = ctx.saved_tensors
+        target = torch.zeros_like(log_p).scatter_(1, y[:, None], 1.0)
+        return dL * (log_p - target) / y.numel(), None
+
+
+# %% mistake="local-slope-forgotten" of="softmax-function"
+class SoftmaxCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, Z, y):
+        log_p = Z - torch.logsumexp(Z, dim=1, keepdim=True)
+        ctx.save_for_backward(log_p, y, Z)
+        return -log_p.gather(1, y[:, None]).mean()
+
+    @staticmethod
+    def backward(ctx, dL):
+        log_p, y, Z = ctx.saved_tensors
+        target = torch.zeros_like(log_p).scatter_(1, y[:, None], 1.0)
+        return dL * (-target / log_p.exp()) / y.numel(), None
+
+
 # %% accepted="library-forward" of="softmax-function"
 class SoftmaxCrossEntropy(torch.autograd.Function):
     @staticmethod
@@ -807,10 +852,10 @@ def numpy_torch_parity(ours, theirs):
 # %% tests="parity" points=8
 exercise = checks.exercise("parity")
 cases = [(1, 6, 4, 5, 3), (2, 5, 5, 5, 5), (3, 7, 3, 4, 2)]
-apart = [(1, 1e-11), (2, 0.3)]
+apart = [(1, 1e-11), (2, 0.3), (3, 0.4)]
 ### BEGIN HIDDEN TESTS
 cases += [(7301, 8, 5, 3, 4), (7302, 6, 6, 6, 6)]
-apart += [(7303, 1e-7), (7304, 2.0)]
+apart += [(7303, 1e-7), (7304, 2.0), (7305, 0.5)]
 ### END HIDDEN TESTS
 
 
@@ -850,8 +895,8 @@ for seed, *sizes in cases:
 for seed, size in apart:
     rng = np.random.default_rng(seed)
     ours = {"dW1": 1e-6 * rng.normal(size=(4, 3)), "db1": np.zeros(3), "dW2": 50 * rng.normal(size=(3, 3))}
-    # Below ours for one seed, above it for the next: which of them is larger must not matter.
-    theirs = {name: array + (-1) ** seed * size * np.abs(array).max() * rng.random(array.shape) for name, array in ours.items()}
+    # Smaller than ours for one seed, larger for the next: which of them is which must not matter.
+    theirs = {name: array * (1 + (-1) ** seed * size * rng.uniform(0.5, 1, array.shape)) for name, array in ours.items()}
     several = [("dW1", "db1", "dW2"), ("db1", "dW1"), ("dW2",)]
     for names in several:
         a, b = ({name: d[name] for name in names} for d in (ours, theirs))
@@ -1095,6 +1140,34 @@ def numpy_torch_parity(ours, theirs):
         if a.shape != b.shape:
             raise ValueError(name)
         gaps.append(np.abs(a - b).max() / max(np.abs(a).max(), np.abs(b).max()))
+    return max(gaps)
+
+
+# %% mistake="lopsided-quotient" of="parity"
+def numpy_torch_parity(ours, theirs):
+    if ours.keys() != theirs.keys():
+        raise ValueError("names")
+    gaps = []
+    for name, mine in ours.items():
+        other = theirs[name]
+        if mine.shape != other.shape:
+            raise ValueError("shapes")
+        size = np.abs(mine).max()
+        gaps.append(np.abs(mine - other).max() / size if size > 0 else 0.0)
+    return max(gaps)
+
+
+# %% mistake="lopsided-quotient" of="parity" variant="theirs"
+def numpy_torch_parity(ours, theirs):
+    if ours.keys() != theirs.keys():
+        raise ValueError("names")
+    gaps = []
+    for name, mine in ours.items():
+        other = theirs[name]
+        if mine.shape != other.shape:
+            raise ValueError("shapes")
+        size = np.abs(other).max()
+        gaps.append(np.abs(mine - other).max() / size if size > 0 else 0.0)
     return max(gaps)
 
 
@@ -1447,6 +1520,15 @@ def train_step(model, optimiser, X, y):
     optimiser.zero_grad()
     (-loss).backward()
     optimiser.step()
+    return loss.item()
+
+
+# %% mistake="zeroed-before-step" of="train-step" variant="step-before-backward"
+def train_step(model, optimiser, X, y):
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(X), y)
+    optimiser.step()
+    loss.backward()
     return loss.item()
 
 

@@ -413,6 +413,38 @@ def take(X, index):
     return Tensor(X.data[index], (X,), hand_back)
 
 
+# %% mistake="factors-reversed" of="operations"
+def matmul(A, B):
+    def hand_back(dC):
+        return B.data.T @ dC, dC @ A.data.T
+
+    return Tensor(A.data @ B.data, (A, B), hand_back)
+
+
+# %% mistake="parameters-swapped" of="operations"
+def matmul(A, B):
+    def hand_back(dC):
+        return A.data.T @ dC, dC @ B.data.T
+
+    return Tensor(A.data @ B.data, (A, B), hand_back)
+
+
+# %% mistake="slope-of-another-activation" of="operations" variant="divide-as-multiply"
+def divide(A, B):
+    def hand_back(dC):
+        return unbroadcast(dC * B.data, A.data.shape), unbroadcast(-dC * A.data / B.data**2, B.data.shape)
+
+    return Tensor(A.data / B.data, (A, B), hand_back)
+
+
+# %% mistake="forward-backward-disagree" of="operations" variant="mean-for-sum"
+def total(X, axis=None):
+    def hand_back(dY):
+        return (np.broadcast_to(dY, X.data.shape) / X.data.size,)
+
+    return Tensor(X.data.sum(axis=axis, keepdims=axis is not None), (X,), hand_back)
+
+
 # %% accepted="lambdas" of="operations"
 def add(A, B):
     shapes = [A.data.shape, B.data.shape]
@@ -552,9 +584,10 @@ def leaf_gradients(lines, leaves, constants=(), times=1):
 
 # %% tests="backward" points=10
 exercise = checks.exercise("backward")
-seeds = [1, 2]
+# Random graphs none of whose gradients is nearly 0.
+seeds = [3, 10]
 ### BEGIN HIDDEN TESTS
-seeds += [6411, 6412, 6413]
+seeds += [6412, 6415, 6446]
 ### END HIDDEN TESTS
 def run(lines, leaves):
     values = dict(leaves)
@@ -1102,6 +1135,15 @@ seeds += [6421, 6422]
 ### END HIDDEN TESTS
 
 
+def watched(train, params, *rest):
+    """Call train, and see that it leaves the arrays alone."""
+    kept = {name: array.copy() for name, array in params.items()}
+    result = train(params, *rest)
+    same = all(np.array_equal(params[name], array) for name, array in kept.items())
+    exercise.expect("params are kept", same, "train has changed the arrays that it was given.", "input-mutated", 0.1)
+    return result
+
+
 def small_network(seed, N=6, D=4, H=5, C=3):
     """Parameters, X (N, D), y (N,) with every class in it, and lam."""
     rng = np.random.default_rng(seed)
@@ -1146,7 +1188,7 @@ for seed in seeds:
     for _ in range(6):
         slopes = complex_gradient(trained, X, y, lam)
         trained = {name: array - 0.4 * slopes[name] for name, array in trained.items()}
-    exercise.value("train", [params, X, y, lam, 0.4, 6], trained, case=seed, rtol=1e-10, weight=0.25)
+    exercise.value("train", [params, X, y, lam, 0.4, 6], trained, case=seed, rtol=1e-10, weight=0.25, via=watched)
 exercise.score()
 
 
@@ -1284,6 +1326,44 @@ def network_loss(params, X, y, lam):
     loss = (total(log(total(exp(S), 1))) + total(take(S, (np.arange(len(y)), y))) * -1.0) / len(y)
     penalty = lam / 2 * sum((params[name].data ** 2).sum() for name in ("W1", "W2"))
     return loss + constant(penalty)
+
+
+# %% mistake="labels-misaligned" of="train"
+def network_loss(params, X, y, lam):
+    hidden = tanh(constant(X) @ params["W1"] + params["b1"])
+    logits = hidden @ params["W2"] + params["b2"]
+    lowered = logits + constant(-logits.data.max(axis=1, keepdims=True))
+    right_ones = take(lowered, y)
+    normaliser = log(total(exp(lowered), axis=1))
+    loss = (total(normaliser) + total(right_ones) * -1.0) / len(y)
+    for name in ("W1", "W2"):
+        loss = loss + total(params[name] * params[name]) * (lam / 2)
+    return loss
+
+
+# %% mistake="activation-on-logits" of="train"
+def network_loss(params, X, y, lam):
+    hidden = tanh(constant(X) @ params["W1"] + params["b1"])
+    logits = tanh(hidden @ params["W2"] + params["b2"])
+    lowered = logits + constant(-logits.data.max(axis=1, keepdims=True))
+    right_ones = take(lowered, (np.arange(len(y)), y))
+    normaliser = log(total(exp(lowered), axis=1))
+    loss = (total(normaliser) + total(right_ones) * -1.0) / len(y)
+    for name in ("W1", "W2"):
+        loss = loss + total(params[name] * params[name]) * (lam / 2)
+    return loss
+
+
+# %% mistake="input-mutated" of="train"
+def train(params, X, y, lam, lr, steps):
+    tensors = {name: Tensor(array, requires_grad=True) for name, array in params.items()}
+    for _step in range(steps):
+        for t in tensors.values():
+            t.grad = None
+        backward(network_loss(tensors, X, y, lam))
+        for t in tensors.values():
+            t.data -= lr * t.grad
+    return {name: t.data for name, t in tensors.items()}
 
 
 # %% accepted="new-tensors-each-step" of="train"

@@ -184,7 +184,8 @@ WRONG = [
     ("wrong-shape", lambda p: {"w": 2 * p["w"], "b": np.array([3.0])}, "db: shape (1,), expected ()."),
     ("wrong-dtype", lambda p: {"w": np.array([2, 4, 6]), "b": 3.0}, "dw holds int64, expected floats."),
     ("wrong-dtype", lambda p: {"w": 2 * p["w"] + 0j, "b": 3.0}, "dw is complex, expected an array of floats."),
-    ("wrong-dtype", lambda p: {"w": "abc", "b": 3.0}, "dw is str, expected an array of floats."),
+    ("", lambda p: {"w": {"W": 2 * p["w"]}, "b": 3.0}, "dw is dict, expected an array of floats."),
+    ("", lambda p: {"w": "abc", "b": 3.0}, "dw is str, expected an array of floats."),
     ("wrong-dtype", lambda p: {"w": 2 * p["w"], "b": True}, "db holds bool, expected floats."),
     ("", lambda p: {"w": tape.Tensor(2 * p["w"]), "b": 3.0}, "dw is a Tensor, expected an array of floats: take"),
     (
