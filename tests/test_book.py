@@ -19,6 +19,9 @@ RELEASED = sorted(notebooks.RELEASED.glob("*/*.ipynb"))
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 # Shorter pieces are nobody's secret: "return out", "a = 1".
 TELLING = 12
+# A line by itself gives something away where it reckons, or where it is as long as this.
+LONG = 40
+RECKONS = re.compile(r"[\w)\]]\s*(?:\*\*|[-+*/@])\s*[\w(]")
 
 
 def in_toc():
@@ -303,10 +306,16 @@ def squeeze(text):
 
 
 def pieces(code):
-    """The lines of some code that would give it away, and the whole of it, without white space or comments."""
-    lines = [squeeze(re.sub(r"(^|\s)#.*", "", line)) for line in code.splitlines()]
-    # A line of one word, "return values", says nothing.
-    return {piece for piece in [*lines, "".join(lines)] if len(piece) >= TELLING and not re.fullmatch(r"\w+", piece)}
+    """What would give some code away, without white space or comments: all of it, two lines of it, a telling line.
+
+    "for name, V in params.items():" is a line of many a program, and with the next line it is one of this one.
+    """
+    plain = [re.sub(r"(^|\s)#.*", "", line) for line in code.splitlines()]
+    lines = [squeeze(line) for line in plain if squeeze(line)]
+    telling = {squeeze(line) for line in plain if len(RECKONS.findall(line)) > 1 or len(squeeze(line)) >= LONG}
+    found = telling | {"".join(lines)} | {"".join(pair) for pair in zip(lines, lines[1:], strict=False)}
+    # One word, "return values", says nothing.
+    return {piece for piece in found if len(piece) >= TELLING and not re.fullmatch(r"\w+", piece)}
 
 
 def secrets(source):
@@ -314,11 +323,14 @@ def secrets(source):
     hidden, shown = set(), ""
     for cell in source.cells:
         if cell.role in ("mistake", "accepted"):
-            hidden |= pieces(cell.text)
+            for text in notebooks._functions(cell.text).values():
+                hidden |= pieces(text.partition("\n")[2])
             continue
         rest = cell.text
         for marks in (notebooks.SOLUTION, notebooks.HIDDEN):
-            hidden |= pieces("\n".join(notebooks._region(cell.text, marks)))
+            functions = {} if cell.markdown else notebooks._functions(cell.text)
+            for text in [cell.text, *functions.values()]:
+                hidden |= pieces("\n".join(notebooks._region(text, marks)))
             rest = notebooks._without(rest, marks)
         shown += squeeze(rest)
     return {piece for piece in hidden if piece not in shown}
@@ -394,3 +406,19 @@ def test_a_planted_answer_is_found(tmp_path, hidden, answer, kind):
         assert leaks([tmp_path / name], hidden), name
     (tmp_path / "clean.html").write_text("<p>Multiply along a path, add over paths.</p>")
     assert leaks([tmp_path / "clean.html"], hidden) == []
+
+
+def test_two_lines_give_away_what_one_does_not(tmp_path):
+    """A loop over the parameters is anybody's; with what is done in it, or with what it reckons, it is an answer."""
+    common, next_one, sum_of = "for name, V in params.items():", "kept.append(V.copy())", "dV = 2 * lam * V + h"
+    hidden = pieces("\n".join([common, f"    {next_one}  # a copy", f"    {sum_of}"]))
+    texts = {
+        "one common line": (common, False),
+        "two common lines apart": (f"{next_one}, and then {common}", False),
+        "two lines": (f"{common}\n        {next_one}\n", True),
+        "a line that reckons": (f"Write `{sum_of}` here.", True),
+    }
+    for what, (text, told) in texts.items():
+        (tmp_path / f"{what}.md").write_text(text)
+        assert bool(leaks([tmp_path / f"{what}.md"], hidden)) == told, what
+    assert pieces(f"values = np.{'very' * 9}(X)") and not pieces("return values") and not pieces("a = 1")
