@@ -60,7 +60,7 @@ def build(book, *more):
     settings = {
         "extensions": ["myst_parser", "sphinx_external_toc", "exercise", "bookmap", "maths", *more],
         "external_toc_path": str(book / "_toc.yml"),
-        "myst_enable_extensions": ["dollarmath"],
+        "myst_enable_extensions": ["colon_fence", "dollarmath"],
         "exclude_patterns": ["exercises/**", "out/**", "_build/**"],
         "html_math_renderer": "katex",
     }
@@ -203,3 +203,37 @@ def test_a_catalogue_of_answers_that_were_run_by_an_older_build(book, stale):
     assert [told in line for line in warnings] == [True, False]
     assert "no known wrong answer was run" in warnings[1]
     assert '<section id="sign">' in pages["chapter"]
+
+
+def divided(book, head, stops=1):
+    """Build the book with a chapter that takes as long as `head` says, divided so many times."""
+    stop = "\n:::{stop}\nYou can *square*.\nCubes come next.\n:::\n\n## More\n"
+    write(book, {"square": 6}, PAGE.replace("# A chapter\n", f"# A chapter\n\n{head}\n") + stop * stops)
+    warnings, pages, _ = build(book, "sittings")
+    return warnings, " ".join(re.sub(r"<[^>]+>", "", pages["chapter"]).split())
+
+
+def test_a_long_chapter_says_where_to_stop_and_how_long_the_rest_takes(book):
+    warnings, text = divided(book, "Plan {sittings}`70 80`.")
+    assert warnings == [] and "Plan two sittings of about 70 and 80 minutes." in text
+    assert "A good place to stop You can square. Cubes come next. The rest takes about 80 minutes." in text
+    warnings, text = divided(book, "Plan {sittings}`60 60 60`.", 2)
+    assert warnings == [] and "Plan three sittings of about 60 minutes." in text
+    assert re.findall(r"The rest takes about (\d+)", text) == ["120", "60"]
+    warnings, text = divided(book, "Plan {sittings}`20`.", 0)
+    assert warnings == [] and "Plan about 20 minutes." in text
+
+
+@pytest.mark.parametrize(
+    "head, stops, told",
+    [
+        ("Plan {sittings}`150`.", 0, "a sitting of 150 minutes: divide it"),
+        ("Plan {sittings}`75 75`.", 0, "2 sittings, and 0 times {stop}"),
+        ("Plan {sittings}`75`.", 1, "1 sittings, and 1 times {stop}"),
+        ("Plan an hour.", 0, "does not say how long it takes"),
+        ("Plan {sittings}`two hours`.", 0, "the minutes of one to four sittings are wanted"),
+    ],
+)
+def test_times_and_stops_that_do_not_fit(book, head, stops, told):
+    warnings, _ = divided(book, head, stops)
+    assert any(told in line and "chapter" in line for line in warnings)
