@@ -44,7 +44,7 @@ def test_no_wrong_gradient_passes_and_no_right_one_fails(seed):
             open_ = case.right and report.verdict == "inconclusive"
             (undecided if open_ else mistaken).append(f"{case.name}: {report.verdict}: {str(report).splitlines()[0]}")
     assert not mistaken, f"seed {seed}: {mistaken}"
-    # At one seed in ten a layer is drawn whose units are all but shut, far from 0.
+    # One of 12,000 at 22 seeds, far from 0, of a layer whose units are all but shut.
     assert len(undecided) <= (5 if seed else 0), f"seed {seed}: {undecided}"
     assert counts[True, "pass"] >= 500 and counts[False, "fail"] >= 2000, counts
 
@@ -76,8 +76,8 @@ def test_what_is_drowned_in_rounding_is_undecided_and_never_wrong(seed):
         if verdict == ("fail" if case.right else "pass"):
             (refused if case.right else passed).append(case.name)
     assert not passed, f"seed {seed}: {passed}"
-    # NOISY_COMMENT
-    assert len(refused) <= (5 if seed else 0), f"seed {seed}: {refused}"
+    # Of 3,300 right ones at 22 seeds 3 are refused; more than 4 of 150 have a chance below 1e-6.
+    assert len(refused) <= (4 if seed else 0), f"seed {seed}: {refused}"
     assert counts[True, "pass"] >= 50 and counts[False, "fail"] >= 300, counts
 
 
