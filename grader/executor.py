@@ -166,29 +166,40 @@ class _Process:
     """A warm process, its control socket, and what it said when it was ready."""
 
     def __init__(self, line: list[str], **variables: str):
+        self.line, self.variables = line, variables
+        self._start()
+
+    def _start(self) -> None:
         # Where there is one, a socket that keeps messages apart.
-        self.line = line
         kind = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
         self.control, theirs = socket.socketpair(type=kind)
         with theirs:
             fd = theirs.fileno()
             self.process = subprocess.Popen(
-                [*line, str(fd)], pass_fds=[fd], env=environment() | variables, stdin=subprocess.DEVNULL,
+                [*self.line, str(fd)], pass_fds=[fd], env=environment() | self.variables, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
 
     @functools.cached_property
     def said(self) -> dict:
+        data = self._first_words()
+        if not data:
+            # Broken, or somebody killed it: only one of the two happens again.
+            self.close()
+            self._start()
+            data = self._first_words()
+        if not data:
+            raise RuntimeError("a process of the grader ended before it had started: its message is above")
+        return json.loads(data)
+
+    def _first_words(self) -> bytes:
         self.control.settimeout(60)
         try:
-            data = self.control.recv(65536)
+            return self.control.recv(65536)
         except OSError as error:
             raise RuntimeError(f"a process of the grader did not start: {error}") from None
         finally:
             self.control.settimeout(None)
-        if not data:
-            raise RuntimeError("a process of the grader ended before it had started: its message is above")
-        return json.loads(data)
 
     def close(self) -> None:
         self.control.close()

@@ -80,11 +80,20 @@ class Processes:
         self._workers = [self._start() for _ in range(workers)]
 
     def _start(self) -> Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, self._options), daemon=False)
-        process.start()
-        theirs.close()
-        return Worker(process, ours)
+        for attempt in range(ATTEMPTS):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(target=_work, args=(theirs, self._options), daemon=False)
+            try:
+                with theirs:
+                    process.start()
+                return Worker(process, ours)
+            except (OSError, EOFError):
+                # The server that forks workers was killed meanwhile; the next call starts another.
+                ours.close()
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.1)
+        raise AssertionError("unreachable")
 
     @property
     def room(self) -> bool:

@@ -106,10 +106,17 @@ def _bubblewrap_fails() -> str:
     for path in map(Path, (sys.prefix, ROOT)):
         if path.is_relative_to("/tmp"):
             return f"{path} is in /tmp, in place of which a submission sees a scratch of its own: move it elsewhere"
-    tried = subprocess.run(
-        [*bubblewrap(), sys.executable, "-I", "-c", TRIAL],
-        env=environment(), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    for _ in range(2):
+        try:
+            tried = subprocess.run(
+                [*bubblewrap(), sys.executable, "-I", "-c", TRIAL],
+                env=environment(), capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "it did not start within 60 seconds"
+        # That somebody killed it, inside or outside, says nothing of this machine.
+        if 0 <= tried.returncode < 128:
+            break
     return "" if tried.returncode == 0 else f"it does not start: {tried.stderr.strip()[-300:]}{_refuser(tried.stderr)}"
 
 

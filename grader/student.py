@@ -419,14 +419,18 @@ class Warm:
 
     def can_shut_in(self) -> bool:
         """Does the kernel let a child have namespaces of its own?"""
-        child = os.fork()
-        if not child:
-            try:
-                sandbox.own_namespaces(vars(sandbox.Limits()))
-                os._exit(0)
-            except BaseException:
-                os._exit(1)
-        return os.waitpid(child, 0)[1] == 0
+        ended = signal.SIGKILL
+        # That somebody killed the child says nothing of the kernel.
+        while os.WIFSIGNALED(ended):
+            child = os.fork()
+            if not child:
+                try:
+                    sandbox.own_namespaces(vars(sandbox.Limits()))
+                    os._exit(0)
+                except BaseException:
+                    os._exit(1)
+            ended = os.waitpid(child, 0)[1]
+        return ended == 0
 
     def serve(self) -> None:
         while True:
@@ -462,6 +466,12 @@ class Warm:
         finally:
             os.close(lives)
 
+    def told(self) -> bytes:
+        """What the grader has to say meanwhile; nothing where it was killed."""
+        with contextlib.suppress(ConnectionError):
+            return self.control.recv(65536)
+        return b""
+
     def watch(self, child: int, lives: int, wanted: dict) -> dict:
         """Wait for the child's end; meanwhile pass on what the trusted side says, and look at the memory."""
         reason = ""
@@ -474,7 +484,7 @@ class Warm:
                 # Its end, or a student's that has closed what isn't theirs.
                 poll.unregister(lives)
             if self.control.fileno() in ready:
-                interrupt = self.control.recv(65536) == INTERRUPT
+                interrupt = self.told() == INTERRUPT
                 os.kill(child, signal.SIGINT if interrupt else signal.SIGKILL)
             elif wanted["sandboxed"] and sandbox.used() > wanted["limits"]["memory"]:
                 reason = "memory"
@@ -534,7 +544,9 @@ def main(where: str) -> None:
     sandboxed = "--sandboxed" in sys.argv and os.getpid() < 10
     if sandboxed:
         sandbox.become_nobody()
-    Warm(control, sandboxed).serve()
+    # Where the grader was killed nobody is there to hear that all is ready.
+    with contextlib.suppress(ConnectionError):
+        Warm(control, sandboxed).serve()
 
 
 if __name__ == "__main__":

@@ -327,7 +327,7 @@ def _execute(notebook: NotebookNode, master: Master, outcome: Outcome) -> Graded
 
     resources: dict[str, Any] = {}
     executed = _executor().run(notebook, source=master.notebook)
-    if executed.status == "died":
+    if any(flag.kind == "died" for flag in executed.flags):
         # Its own doing, or somebody killed it: only one of the two happens again.
         executed = _executor().run(notebook, source=master.notebook)
     if executed.status == "unsound":

@@ -79,7 +79,11 @@ class Student:
             if self.wanted["command"]:
                 self.process = subprocess.Popen(self.wanted["command"], stdin=theirs, stdout=theirs)
             else:
-                socket.send_fds(self.control, [b"start"], [theirs.fileno()])
+                try:
+                    socket.send_fds(self.control, [b"start"], [theirs.fileno()])
+                except OSError:
+                    # Whoever killed the warm process, it was not this notebook.
+                    raise self._mark("died", "the process that starts notebooks ended") from None
         self.link = wire.Link(ours, self.guard)
         self.link.send(wire.pack(self.wanted))
         for request in self.ran:

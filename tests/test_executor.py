@@ -22,7 +22,7 @@ import pytest
 from conftest import ROOT, need_sandbox
 
 from grader import notebooks, sandbox, trusted, wire
-from grader.executor import Executor, Limits, mended, plan
+from grader.executor import Executor, Flag, Limits, mended, plan
 from grader.suspicion import suspicions
 from grader.trusted import Trusted
 
@@ -346,6 +346,23 @@ def test_who_refuses_bubblewrap_is_named(monkeypatch, tmp_path, said, who):
     assert said in sandbox._bubblewrap_fails() and who in sandbox._bubblewrap_fails()
 
 
+@pytest.fixture
+def killed_once(tmp_path):
+    """What makes of a command one that is killed before it starts, the first time."""
+    script = f"[ -e {tmp_path}/killed ] || {{ touch {tmp_path}/killed; kill -9 $$; }}; exec \"$@\""
+    yield lambda line: ["sh", "-c", script, "sh", *line]
+    assert (tmp_path / "killed").exists()
+
+
+def test_that_somebody_killed_the_trial_says_nothing_of_the_machine(killed_once, monkeypatch):
+    need_sandbox()
+    line = sandbox.bubblewrap()
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: killed_once(line))
+    assert sandbox._bubblewrap_fails() == ""
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: ["sh", "-c", "echo never >&2; kill -9 $$"])
+    assert sandbox._bubblewrap_fails() == "it does not start: never"
+
+
 def test_waived_it_runs_with_the_same_marks():
     with Executor(sandbox="none", limits=LIMITS) as executor:
         assert points(executor.run(built(TARGET)[1]).notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0}
@@ -518,6 +535,68 @@ def test_a_warm_process_that_is_killed_is_replaced(side):
         process.kill()
         process.wait()
         assert executor.run(built(TARGET)[1]).status == "ok"
+
+
+def test_a_process_that_is_killed_before_it_is_ready_is_started_again(killed_once, monkeypatch):
+    need_sandbox()
+    line = sandbox.command("bubblewrap")
+    monkeypatch.setattr("grader.executor.command", lambda tool: killed_once(line))
+    with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
+        done = executor.run(built(TARGET)[1])
+    assert done.status == "ok" and done.flags == []
+    monkeypatch.setattr("grader.executor.command", lambda tool: ["false"])
+    with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
+        with pytest.raises(RuntimeError, match="ended before it had started"):
+            executor.run(built(TARGET)[1])
+
+
+def test_a_warm_process_that_is_gone_when_a_cell_wants_it_is_no_wrong_answer(monkeypatch):
+    need_sandbox()
+    from grader import submission
+
+    class Killed(Executor):
+        kills = 1
+
+        def _warm_up(self):
+            super()._warm_up()
+            if self.kills and self._student.said:
+                self.kills -= 1
+                self._student.process.kill()
+                self._student.process.wait()
+
+    with Killed(sandbox="bubblewrap", limits=LIMITS) as executor:
+        done = executor.run(built(TARGET)[1])
+        assert done.status == "died" and "died" in {flag.kind for flag in done.flags}
+        executor.kills = 1
+        monkeypatch.setattr(submission, "_executor", lambda: executor)
+        source = built(TARGET)[1]
+        outcome = submission.Outcome("one")
+        graded = submission._execute(source, submission.Master(source), outcome)
+    assert graded.scores == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0}
+    assert outcome.flags == [] and outcome.notes == []
+
+
+def test_who_is_killed_after_running_too_long_is_tried_again(monkeypatch):
+    """A loop without end costs its own exercise alone, even where somebody then kills the next one's process."""
+    need_sandbox()
+    from grader import submission
+
+    class Killed(Executor):
+        runs = 0
+
+        def run(self, notebook, **more):
+            self.runs += 1
+            done = super().run(notebook, **more)
+            if self.runs == 1:
+                done.flags.append(Flag("died", "the process that ran the notebook ended"))
+            return done
+
+    source = built(TARGET)[1]
+    with Killed(sandbox="bubblewrap", limits=Limits(cell_seconds=1, seconds=60)) as executor:
+        monkeypatch.setattr(submission, "_executor", lambda: executor)
+        loops = answer("def square_grad(x):\n    while True: pass")
+        graded = submission._execute(loops, submission.Master(source), submission.Outcome("one"))
+    assert executor.runs == 2 and graded.scores == {"square": 0.0, "inverse": 3.0, "is-slope": 4.0}
 
 
 def test_a_verdict_that_no_longer_tells_right_from_wrong_says_so():
