@@ -209,7 +209,7 @@ def predicted(w, x):
     }  # fmt: skip
 
 
-# %% mistake="upstream-forgotten" of="predict-grad"
+# %% mistake="local-slope-forgotten" of="predict-grad"
 def predicted(w, x):
     return {"fork": 2 * w * x + 1, "again": 6 * w * x, "cut": w * x, "hooked": 20 * w * x + 1, "stepped": 2 * w * x}
 
