@@ -527,9 +527,9 @@ def test_what_a_right_gradient_costs_over_the_corpus(seed):
             continue
         calls, cache = [], {}
         f = lambda p, case=case, calls=calls: calls.append(1) or case.f(p)
-        assert check_gradient(f, case.grad, case.params, cache=cache).ok
+        assert check_gradient(f, case.grad, case.params, cache=cache).verdict != "fail"
         first = len(calls)
-        assert check_gradient(f, case.grad, case.params, cache=cache).ok
+        assert check_gradient(f, case.grad, case.params, cache=cache).verdict != "fail"
         seen += 1
         if len(calls) - first > 40 + 6 * len(case.params) or first > 120:
             dear.setdefault(case.name.partition("/")[0], []).append(f"{case.name}: {first}, then {len(calls) - first}")
