@@ -113,7 +113,9 @@ class Gradebook:
 
         nbgrader would do so, by a second program and in steps between which it must not be killed.
         """
-        engine = sa.create_engine(self.url)
+        # Somebody may be saving marks in formgrader.
+        patient = {"timeout": sum(PATIENCE)} if sa.engine.make_url(self.url).get_backend_name() == "sqlite" else {}
+        engine = sa.create_engine(self.url, connect_args=patient)
         try:
             api.Base.metadata.create_all(engine)
             OURS.create_all(engine)
@@ -134,10 +136,13 @@ class Gradebook:
 
     def lock(self) -> None:
         """Hold the gradebook against a second grader on another machine; PostgreSQL lets go when we end."""
-        if self.engine.dialect.name == "postgresql":
+
+        def once() -> bool:
             self._lock = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            if not self._lock.execute(sa.text("SELECT pg_try_advisory_lock(2718281828)")).scalar():
-                raise GradebookError(f"another grader is at work on {_public(self.url)}")
+            return self._lock.execute(sa.text("SELECT pg_try_advisory_lock(2718281828)")).scalar()
+
+        if self.engine.dialect.name == "postgresql" and not self._patiently(once):
+            raise GradebookError(f"another grader is at work on {_public(self.url)}")
 
     def share(self) -> None:
         """Let the group write a gradebook that is a file; SQLite makes it its maker's alone, whatever the umask."""

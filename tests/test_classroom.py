@@ -1,11 +1,13 @@
 """A class graded: the same gradebook as nbgrader's own, only what changed, whatever students hand in."""
 
+import contextlib
 import csv
 import json
 import os
 import re
 import shutil
 import sqlite3
+import time
 
 import nbformat
 import pytest
@@ -397,6 +399,19 @@ def test_refusals_say_what_and_what_to_do(copied, tmp_path):
     assert "can't be opened" in copied.run("--gradebook", "sqlite:////no/such/folder/gradebook.db", good=False)
     shutil.rmtree(copied.root / "submitted")
     assert "no folder" in copied.run(good=False)
+
+
+def test_a_gradebook_that_formgrader_holds_is_waited_for(copied):
+    before = copied.marks()
+    with contextlib.closing(sqlite3.connect(copied.database, isolation_level=None)) as formgrader:
+        formgrader.execute("BEGIN EXCLUSIVE")
+        process = copied.start("--force")
+        # Longer than SQLite itself waits.
+        time.sleep(9)
+        formgrader.execute("COMMIT")
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert copied.marks() == before
 
 
 def test_two_graders_at_once_are_one_too_many(copied):

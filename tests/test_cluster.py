@@ -25,6 +25,7 @@ from classroom import ENVIRONMENT, RIGHT, WRONG, Class, marks
 from conftest import CI, ROOT
 
 from grader import pool
+from grader.gradebook import Gradebook, GradebookError
 from grader.submission import version
 
 USER = "nobody"
@@ -220,6 +221,17 @@ def test_a_database_that_stays_away_is_told_and_nothing_is_lost(gradebook, cours
         assert "the gradebook postgresql+psycopg://teacher@127.0.0.1" in err and "Traceback" not in err
     same(course.run("--gradebook", gradebook.url), alone)
     assert marks(gradebook.connect()) == alone.marks()
+
+
+def test_a_database_that_goes_away_before_it_is_held(gradebook, monkeypatch):
+    monkeypatch.setattr("grader.gradebook.PATIENCE", (0.1,))
+    with Gradebook(gradebook.url, "course") as book:
+        gradebook.stop()
+        try:
+            with pytest.raises(GradebookError, match="can't be read or written"):
+                book.lock()
+        finally:
+            gradebook.start()
 
 
 def test_two_graders_of_one_database_are_one_too_many(gradebook, course):
