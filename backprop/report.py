@@ -32,7 +32,7 @@ class Report:
         An entry that was not computed, because its array passed the screen, is nan, its bound inf.
     wrong: dict name -> boolean array.
     params: the parameters at which these numbers hold; error: the exception grad raised, or None;
-    result: what grad returned, before any conversion.
+    result: what grad returned, before any conversion; as_before: whether it passed as one that was accepted before.
     """
 
     verdict: str = "pass"
@@ -44,6 +44,7 @@ class Report:
     params: dict = field(default_factory=dict)
     error: BaseException | None = None
     result: object = None
+    as_before: bool = False
 
     @property
     def ok(self):

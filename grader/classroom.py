@@ -193,7 +193,9 @@ def assignment(course: Course, name: str) -> tuple[Assignment, dict[str, Any]]:
         text = nbformat.writes(notebook)
         total.update(path.stem.encode() + b"\0" + text.encode())
         cells = [cell for cell in notebook.cells if _owned(cell)]
-        masters[path.stem] = Master(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata))
+        masters[path.stem] = Master(
+            nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata), nbformat.read(path, as_version=4)
+        )
         notebooks[path.stem] = notebook
     files = {}
     for path in sorted(folder.rglob("*")):

@@ -36,9 +36,13 @@ AROUND = ("__init__", "__main__", "classroom", "gradebook", "notebooks", "pool",
 
 @dataclass(frozen=True)
 class Master:
-    """A notebook of an assignment as the gradebook knows it: those cells that have nbgrader's metadata, in order."""
+    """A notebook of an assignment as the gradebook knows it: those cells that have nbgrader's metadata, in order.
+
+    `solved` is the same with the instructor's answers.
+    """
 
     notebook: NotebookNode
+    solved: NotebookNode | None = None
 
     @property
     def cells(self) -> list[NotebookNode]:
@@ -326,10 +330,10 @@ def _execute(notebook: NotebookNode, master: Master, outcome: Outcome) -> Graded
     from nbgrader import utils
 
     resources: dict[str, Any] = {}
-    executed = _executor().run(notebook, source=master.notebook)
+    executed = _executor().run(notebook, source=master.notebook, solved=master.solved)
     if any(flag.kind == "died" for flag in executed.flags):
         # Its own doing, or somebody killed it: only one of the two happens again.
-        executed = _executor().run(notebook, source=master.notebook)
+        executed = _executor().run(notebook, source=master.notebook, solved=master.solved)
     if executed.status == "unsound":
         raise RuntimeError("; ".join(flag.message for flag in executed.flags))
     notebook = executed.notebook

@@ -18,6 +18,7 @@ import json
 import linecache
 import math
 import os
+import pickle
 import re
 import resource
 import socket
@@ -463,15 +464,16 @@ def healthy() -> bool:
     return points == {"right": 3.0, "wrong": 0.0}
 
 
-def grade(steps: list[dict], student: Student) -> dict:
+def grade(steps: list[dict], student: Student, memory: Callable | None = None) -> dict:
     """Run one notebook."""
     trusted = Trusted(steps, student)
     before = healthy()
     grading._show, shown = trusted.show, grading._show
+    grading.MEMORY = memory
     try:
         cells = trusted.run()
     finally:
-        grading._show = shown
+        grading._show, grading.MEMORY = shown, None
     mistakes, flags = {}, student.flags
     for checks in trusted.assignments():
         for name, exercise in checks.exercises.items():
@@ -480,6 +482,33 @@ def grade(steps: list[dict], student: Student) -> dict:
             flags += [[grading.NUMERICAL, note, name] for note in numerical]
     sound = before and healthy()
     return {"cells": cells, "flags": flags, "mistakes": mistakes, "status": student.status if sound else "unsound"}
+
+
+class Known:
+    """What the checks of one assignment find out of its losses while the instructor's own answers are checked.
+
+    Every submission's process starts with a copy of it, and what happens there ends there.
+    """
+
+    def __init__(self):
+        self.kept: dict[tuple, dict | None] = {}
+
+    def learn(self, student: Student) -> Callable:
+        """The memory of the process that checks the instructor's answers."""
+
+        def memory(exercise: str, function: str, case: str, loss: Callable, params: dict) -> dict | None:
+            key, before = (exercise, function, case), student.serial
+            with contextlib.suppress(Exception):
+                loss(params)
+            # A loss that asks the notebook's functions is each student's own.
+            self.kept[key] = None if student.serial != before else self.kept.get(key, {})
+            return self.kept[key]
+
+        return memory
+
+    def recall(self, exercise: str, function: str, case: str, *_) -> dict | None:
+        """The memory of a submission's process."""
+        return self.kept.get((exercise, function, case))
 
 
 def _bound(memory: int) -> None:
@@ -495,6 +524,7 @@ def serve(control: socket.socket) -> None:
     healthy()
     gc.collect()
     gc.freeze()
+    known: dict[str, Known] = {}
     while True:
         data, fds, _, _ = socket.recv_fds(control, 16, 2)
         if not data:
@@ -509,12 +539,20 @@ def serve(control: socket.socket) -> None:
                 with contextlib.suppress(SyntaxError):
                     compiled(step["source"], step["id"])
                     _free_names(step["source"])
+                    _assigned(step["source"])
+        learned, told = os.pipe()
         child = os.fork()
         if not child:
             try:
                 _bound(request["wanted"]["limits"]["memory"])
                 student = Student(socket.socket(fileno=fds[0]), request["wanted"], link.channel)
-                link.send(wire.pack(grade(request["steps"], student)))
+                of = known.get(request["wanted"]["tests"], Known())
+                learn = request["wanted"]["learn"]
+                reply = grade(request["steps"], student, of.learn(student) if learn else of.recall)
+                if learn:
+                    with os.fdopen(told, "wb") as file:
+                        pickle.dump(of, file)
+                link.send(wire.pack(reply))
                 student.stop()
                 os._exit(0)
             except (wire.Abandoned, wire.Gone, BrokenPipeError):
@@ -525,6 +563,11 @@ def serve(control: socket.socket) -> None:
                 os._exit(1)
         link.close()
         os.close(fds[0])
+        os.close(told)
+        with os.fdopen(learned, "rb") as file:
+            # From our own child, which has run the instructor's tests; of the notebook's process there are but arrays.
+            if content := file.read():
+                known[request["wanted"]["tests"]] = pickle.loads(content)
         os.waitpid(child, 0)
 
 
