@@ -296,11 +296,13 @@ def _mend(theirs: NotebookNode | None, ours: NotebookNode, flags: list[Flag]) ->
 
 def _own(theirs: NotebookNode) -> NotebookNode:
     """A cell that a student has added: its text, and nothing that a page would run."""
+    # As nbformat makes them, without its validation of each.
+    cell = NotebookNode(id=theirs.get("id", ""), metadata=NotebookNode())
     if theirs.cell_type == "code":
-        return nbformat.v4.new_code_cell(theirs.source, id=theirs.get("id", ""))
-    return nbformat.v4.new_markdown_cell(
-        _inert(theirs.source), id=theirs.get("id", ""), attachments=_pictures(theirs)
-    )
+        cell |= {"cell_type": "code", "source": theirs.source, "outputs": [], "execution_count": None}
+    else:
+        cell |= {"cell_type": "markdown", "source": _inert(theirs.source), "attachments": _pictures(theirs)}
+    return cell
 
 
 def _inert(text: str) -> str:
@@ -390,11 +392,14 @@ def _tests(steps: list[dict]) -> str:
     return hashlib.sha256("\0".join(ours).encode()).hexdigest()
 
 
-def defined(cell: NotebookNode) -> set[str]:
+def defined(cell: NotebookNode) -> frozenset[str]:
     """The names that a code cell defines for the whole notebook, imports among them."""
-    if cell.cell_type != "code":
-        return set()
-    left = list(parsed(cell.source).body)
+    return _names(cell.source) if cell.cell_type == "code" else frozenset()
+
+
+@functools.lru_cache(1024)
+def _names(source: str) -> frozenset[str]:
+    left = list(parsed(source).body)
     names = set()
     while left:
         match left.pop():
@@ -408,7 +413,7 @@ def defined(cell: NotebookNode) -> set[str]:
                 pass
             case node:
                 left += ast.iter_child_nodes(node)
-    return names
+    return frozenset(names)
 
 
 # As a step of nbgrader ----------------------------------------------------------------------------------------

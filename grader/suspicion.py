@@ -42,9 +42,9 @@ def suspicions(source: str) -> list[str]:
         return [f"has {len(source):,} characters"]
     lines = [("pass" if re.match(r"\s*[%!]", line) else line) for line in source.splitlines()]
     found = ["has a command for the shell"] if SHELL.search(source) else []
-    tree = parsed("\n".join(lines))
-    imported = _imported(tree)
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(parsed("\n".join(lines))))
+    imported = _imported(nodes)
+    for node in nodes:
         match node:
             case ast.Import(names=names):
                 found += [f"imports {n.name}" for n in names if n.name.split(".")[0] in MODULES]
@@ -94,10 +94,10 @@ def _root(node: ast.AST) -> str:
     return getattr(node, "id", "")
 
 
-def _imported(tree: ast.AST) -> set[str]:
+def _imported(nodes: list[ast.AST]) -> set[str]:
     """The names that imports give, and those that a notebook begins with."""
     names = {"np", "numpy", "torch", "grading"}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     return names

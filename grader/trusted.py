@@ -451,9 +451,14 @@ def _clean(outputs: Any, limit: int) -> list[dict]:
     return kept
 
 
+# Which oracle the losses of the test of health allow; it is known before the first submission, and the rest is done anew.
+_health: dict = {}
+
+
 def healthy() -> bool:
     """Does the verdict still tell right from wrong?"""
     points = {}
+    memory, grading.MEMORY = grading.MEMORY, lambda *_: {"cache": _health}
     for name, slope in {"right": lambda x: 2 * x, "wrong": lambda x: x}.items():
         checks = grading.Assignment("health", {"slope": slope})
         checks.load({name: 3.0}, {})
@@ -461,6 +466,7 @@ def healthy() -> bool:
         exercise.derivative("slope", lambda x: x**2, 1.5, case=0)
         with contextlib.redirect_stdout(io.StringIO()):
             points[name] = exercise.score()
+    grading.MEMORY = memory
     return points == {"right": 3.0, "wrong": 0.0}
 
 
