@@ -208,7 +208,7 @@ class Exercise:
         if not report.ok:
             self._blame(parts, report, function, batch or _rows(params))
         elif not report.as_before and self._is_numerical(loss, params, report):
-            kept.clear()
+            del kept.get("accepted", [])[-1:]
             self._note(f"[{NUMERICAL}] for the instructor: {function} agrees as a finite difference would.")
 
     def backward(

@@ -288,8 +288,10 @@ def _write_back(mine: Any, theirs: Any) -> None:
 def _same_kind(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray):
         return mine.shape == theirs.shape and mine.dtype == theirs.dtype
-    return isinstance(theirs, wire.Opaque) or callable(mine) or (
-        type(mine) is type(theirs) and isinstance(mine, (list, dict, tuple))
+    return (
+        isinstance(theirs, wire.Opaque)
+        or callable(mine)
+        or (type(mine) is type(theirs) and isinstance(mine, (list, dict, tuple)))
     )
 
 
@@ -451,7 +453,7 @@ def _clean(outputs: Any, limit: int) -> list[dict]:
     return kept
 
 
-# Which oracle the losses of the test of health allow; it is known before the first submission, and the rest is done anew.
+# Which oracle the losses of the test of health allow is known before the first submission; the rest is done anew.
 _health: dict = {}
 
 

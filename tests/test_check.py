@@ -421,6 +421,26 @@ def test_a_cache_from_another_function_does_not_mislead():
     assert check_gradient(f, lambda p: {"x": 3 * p["x"]}, {"x": X6}, cache=cache).verdict == "fail"
 
 
+def test_what_agrees_with_an_accepted_gradient_to_rounding_needs_no_oracle():
+    calls, accepted = [], []
+    f = lambda p: calls.append(1) or (np.tanh(p["x"]) ** 2).sum()
+    grad = lambda p: {"x": 2 * np.tanh(p["x"]) * (1 - np.tanh(p["x"]) ** 2)}
+    other = lambda p: {"x": 2 * np.tanh(p["x"]) / np.cosh(p["x"]) ** 2}
+    check = lambda grad, f=f, **options: check_gradient(f, grad, {"x": X6}, accepted=accepted, **options)
+    assert check(grad).ok and len(accepted) == 1
+    calls.clear()
+    report = check(other)
+    assert report.ok and report.as_before and len(calls) <= 5 and len(accepted) == 1
+    # Only rounding will do; what is further off is judged as ever, and so is any other place or loss.
+    near = lambda p: {"x": grad(p)["x"] * (1 + 1e-9)}
+    for grads, loss, options in ((near, f, {}), (grad, lambda p: f(p) + 1.0, {}), (grad, f, {"seed": 1})):
+        report = check(grads, loss, **options)
+        assert report.ok and not report.as_before
+    assert check(lambda p: {"x": grad(p)["x"] * (1 + 1e-5)}).verdict == "fail"
+    assert check(lambda p: {"x": grad({"x": X6})["x"]}).findings[0].id == "stale-cache"
+    assert check(grad, lambda p: (np.tanh(p["x"]) ** 3).sum()).verdict == "fail"
+
+
 def test_a_slope_outside_a_kink_is_wrong_even_at_one_point():
     params = {"x": np.array([0.0, 1.0, -2.0])}
     f = lambda p: np.abs(p["x"]).sum()

@@ -91,7 +91,7 @@ def points(notebook) -> dict:
 def test_marks_and_words_are_those_of_one_process(path, answers, executor):
     notebook = notebooks.filled(built(path)[1], answers)
     here = notebooks.run(notebook)
-    there = executor.run(notebook, source=built(path)[1])
+    there = executor.run(notebook, source=built(path)[1], solved=built(path)[1])
     assert there.status == "ok"
     # How sure finite differences are is a matter of rounding, which another process's threads change.
     rounded = lambda text: re.sub(r"± \S+", "±", text.rstrip("\n"))
@@ -201,6 +201,32 @@ def test_answers_are_looked_up_afresh_for_each_cell(executor):
     first = nbformat.v4.new_code_cell("def is_slope(slope, f, x):\n    return None")
     notebook.cells.insert(1, first)
     assert points(executor.run(notebook).notebook) == {"square": 5.0, "inverse": 3.0, "is-slope": 4.0}
+
+
+def test_what_the_instructors_answers_teach_is_of_losses_that_ask_no_student():
+    """A loss that calls the notebook's own function is another one for each student."""
+    asked = SimpleNamespace(serial=0)
+    known = trusted.Known()
+    memory = known.learn(asked)
+
+    def loss(p):
+        asked.serial += 1
+
+    assert memory("e", "f", "1", lambda p: p["x"], {"x": 1.0}) == {}
+    assert memory("e", "f", "2", loss, {"x": 1.0}) is None
+    assert known.recall("e", "f", "1") == {} and known.recall("e", "f", "2") is known.recall("e", "f", "3") is None
+
+
+def test_no_submission_changes_what_the_next_one_meets():
+    """The first process learns from the instructor's answers, and from no student's."""
+    need_sandbox()
+    source = built(TARGET)[1]
+    right, wrong = (answer(f"def square_grad(x):\n    return {text}") for text in ("x + x", "x * x"))
+    with Executor(sandbox="bubblewrap", limits=LIMITS) as executor:
+        runs = [executor.run(n, source=source, solved=source) for n in (right, wrong, wrong, right)]
+        alone = [executor.run(n, source=source) for n in (right, wrong)]
+    shown = [graded(done.notebook) for done in (*runs, *alone)]
+    assert shown[0] == shown[3] == shown[4] and shown[1] == shown[2] == shown[5] != shown[0]
 
 
 # Cells that are not as they were ------------------------------------------------------------------------------

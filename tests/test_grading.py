@@ -592,3 +592,28 @@ def test_a_value_may_be_asked_for_in_another_way(capsys):
     exercise.value("make", [3.0], 8.0, case="wrong", output="wrong", via=lambda make, x: make(x)["square"])
     points, text = shown(exercise, capsys)
     assert points == 0.5 and "make" in text and "expected 8" in text
+
+
+def test_what_is_remembered_of_a_check_changes_no_verdict(monkeypatch, capsys):
+    """A right answer first, as the instructor's; what comes after it is judged and flagged as without it."""
+    answers = [
+        lambda x: 3 * x**2,
+        lambda x: 3 * x * x,
+        lambda x: 2 * x**2,
+        lambda x: ((x + 1e-5) ** 3 - (x - 1e-5) ** 3) / 2e-5,
+        lambda x: (x**3 - (x - 1e-5) ** 3) / 1e-5,
+    ]
+    told = [shown(graded(answer)[1], capsys) for answer in answers]
+    kept: dict = {}
+    monkeypatch.setattr(grading, "MEMORY", lambda exercise, function, case, *_: kept.setdefault((function, case), {}))
+    assert [shown(graded(answer)[1], capsys) for answer in answers] == told
+    assert [len(each["accepted"]) for each in kept.values()] == [1, 1]
+
+
+def test_a_numerical_answer_is_not_what_others_are_compared_with(monkeypatch, capsys):
+    numerical = lambda x: ((x + 1e-5) ** 3 - (x - 1e-5) ** 3) / 2e-5
+    kept: dict = {}
+    monkeypatch.setattr(grading, "MEMORY", lambda exercise, function, case, *_: kept.setdefault((function, case), {}))
+    for _ in range(2):
+        assert "numerical-gradient-returned" in shown(graded(numerical)[1], capsys)[1]
+    assert [each["accepted"] for each in kept.values()] == [[], []]
