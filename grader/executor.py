@@ -37,8 +37,13 @@ from grader import wire
 from grader.sandbox import Limits, command, environment, find
 from grader.suspicion import parsed, suspicions
 
-# What takes long to import, where a notebook imports it: {as a notebook says: what to import}.
-PRELOADED = {"torch": "torch", "matplotlib": "matplotlib.pyplot"}
+# What takes long to import, by the text of a notebook that comes to need it; optimisers import torch._dynamo at their
+# first step.
+PRELOADED = {
+    r"^[ \t]*(import|from) +torch\b": "torch",
+    r"\btorch\.optim\b|^[ \t]*from +torch +import\b.*\boptim\b": "torch._dynamo",
+    r"^[ \t]*(import|from) +matplotlib\b": "matplotlib.pyplot",
+}
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 NOT_RUN = {"output_type": "error", "ename": "NotRun", "evalue": "the cell was not run", "traceback": ["NotRun"]}
@@ -134,7 +139,7 @@ class Executor:
         self._warm_up()
         text = "\n".join(step["source"] for step in steps)
         wanted = {
-            "preload": [m for n, m in PRELOADED.items() if re.search(rf"^[ \t]*(import|from) +{n}\b", text, re.M)],
+            "preload": [module for pattern, module in PRELOADED.items() if re.search(pattern, text, re.MULTILINE)],
             "limits": vars(self.limits),
             "given": [step["source"] for step in steps if step["side"] == "both"],
             "tests": _tests(steps),

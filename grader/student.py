@@ -448,7 +448,8 @@ class Warm:
 
     def start(self, wanted: dict, channel: socket.socket) -> dict:
         for module in wanted["preload"]:
-            __import__(module)
+            with contextlib.suppress(ImportError):
+                __import__(module)
         for source in wanted["given"]:
             with contextlib.suppress(SyntaxError):
                 compiled(source)
