@@ -117,8 +117,8 @@ class Executor:
         steps = plan(notebook, source)
         with self._lock:
             if solved is not None and _tests(steps) not in self._learned:
-                self._ask(plan(mended(solved, source)[0], source), learn=True)
                 self._learned.add(_tests(steps))
+                self._ask(plan(mended(solved, source)[0], source), learn=True)
             reply = self._ask(steps)
         for step, done in itertools.zip_longest(steps, reply["cells"]):
             cell = notebook.cells[step["index"]]

@@ -128,7 +128,7 @@ def seen(notebook) -> list[str]:
 
 def ours(path: Path, course: Course, executor: Executor, source=None) -> Outcome:
     """Run a hostile submission on two sides."""
-    done = executor.run(submission(course.text(path)), source=source)
+    done = executor.run(submission(course.text(path)), source=source, solved=target()[1])
     flags = [(flag.kind, flag.message) for flag in done.flags]
     return Outcome(marks(done.notebook), seen(done.notebook), course.left(), flags, done.status, done.seconds)
 
