@@ -95,6 +95,11 @@ class Executor:
     def __exit__(self, *_) -> None:
         self.close()
 
+    def warm_up(self) -> None:
+        """Start both warm processes, and don't wait for them."""
+        with self._lock:
+            self._warm_up()
+
     def close(self) -> None:
         """Stop both warm processes, and with them whatever they run."""
         for process in (self._student, self._trusted):

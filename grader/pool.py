@@ -182,6 +182,7 @@ def _work(pipe: connection.Connection, options: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     submission.initialise(options)
+    submission.warm_up()
     try:
         while True:
             task = pipe.recv()

@@ -453,19 +453,13 @@ class Warm:
         for source in wanted["given"]:
             with contextlib.suppress(SyntaxError):
                 compiled(source)
-        lives, end = os.pipe()
         base = sandbox.address_space()
         child = os.fork()
         if not child:
             self.control.close()
-            os.close(lives)
             shut_in(wanted, base, channel.fileno(), lambda: run(self.shell, channel, wanted))
         channel.close()
-        os.close(end)
-        try:
-            return self.watch(child, lives, wanted)
-        finally:
-            os.close(lives)
+        return self.watch(child, wanted)
 
     def told(self) -> bytes:
         """What the grader has to say meanwhile; nothing where it was killed."""
@@ -473,23 +467,25 @@ class Warm:
             return self.control.recv(65536)
         return b""
 
-    def watch(self, child: int, lives: int, wanted: dict) -> dict:
+    def watch(self, child: int, wanted: dict) -> dict:
         """Wait for the child's end; meanwhile pass on what the trusted side says, and look at the memory."""
         reason = ""
         poll = select.poll()
-        poll.register(lives, select.POLLIN)
         poll.register(self.control, select.POLLIN)
-        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-            ready = {fd for fd, _ in poll.poll(20)}
-            if lives in ready:
-                # Its end, or a student's that has closed what isn't theirs.
-                poll.unregister(lives)
-            if self.control.fileno() in ready:
-                interrupt = self.told() == INTERRUPT
-                os.kill(child, signal.SIGINT if interrupt else signal.SIGKILL)
-            elif wanted["sandboxed"] and sandbox.used() > wanted["limits"]["memory"]:
-                reason = "memory"
-                os.kill(child, signal.SIGKILL)
+        with contextlib.ExitStack() as stack:
+            # Where the kernel tells of a process's end, nobody waits for the next look.
+            with contextlib.suppress(AttributeError, OSError):
+                end = os.pidfd_open(child)
+                stack.callback(os.close, end)
+                poll.register(end, select.POLLIN)
+            while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+                ready = {fd for fd, _ in poll.poll(20)}
+                if self.control.fileno() in ready:
+                    interrupt = self.told() == INTERRUPT
+                    os.kill(child, signal.SIGINT if interrupt else signal.SIGKILL)
+                elif wanted["sandboxed"] and sandbox.used() > wanted["limits"]["memory"]:
+                    reason = "memory"
+                    os.kill(child, signal.SIGKILL)
         # Whatever is left of it: in its sandbox this process and the first are the only others.
         with contextlib.suppress(OSError):
             os.kill(-1 if self.sandboxed else -child, signal.SIGKILL)

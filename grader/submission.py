@@ -9,6 +9,7 @@ and they read no file of the course.  A submission that can't be graded is no ex
 one line that says why, for the student as for the instructor.
 """
 
+import contextlib
 import copy
 import functools
 import hashlib
@@ -465,6 +466,12 @@ def _executor():
     from grader.executor import Executor, Limits
 
     return Executor(sandbox=_options["sandbox"], limits=Limits(**_options["limits"]))
+
+
+def warm_up() -> None:
+    """Start what takes its time to start; what is wrong with it the first submission will tell."""
+    with contextlib.suppress(Exception):
+        _executor().warm_up()
 
 
 def close() -> None:
