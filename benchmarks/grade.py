@@ -104,8 +104,8 @@ def _watch(pid: int, samples: list) -> None:
     """
     memory = 0.0
     for turn in itertools.count():
-        # To add up memory takes time that would be measured.
-        weigh = turn % 8 == 4
+        # To look takes time that would be measured, to add up memory most of all.
+        weigh = turn % 4 == 2
         memory = 0.0 if weigh else memory
         spent = 0.0
         try:
@@ -117,7 +117,7 @@ def _watch(pid: int, samples: list) -> None:
         except psutil.Error:
             break
         samples.append((spent, memory / 2**20))
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def stock(root: Path, chapter: str, student: str = "*") -> Cost:
