@@ -12,12 +12,13 @@ what it has been given: to the oracle's bound, and a hundred times closer than t
 Where two mistakes give the same numbers both are reported, as a tie.  A mistake that leaves no mark is not guessed.
 """
 
+import functools
 import itertools
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+
 from typing import Any
 
 import numpy as np
@@ -91,9 +92,7 @@ def _known(report: Report, known: Mapping[str, Sequence | None]) -> list[Finding
     # The same answer may come as a tuple or as a dict: both count.
     seen = [fingerprint(report.result), fingerprint(report.analytic)]
     names = [
-        name
-        for name, prints in known.items()
-        if any(matches(mine, theirs) for mine in seen for theirs in prints or ())
+        name for name, prints in known.items() if any(matches(mine, theirs) for mine in seen for theirs in prints or ())
     ]
     return [Finding(name, "", _tied(_say(name), names)) for name in names]
 
@@ -330,19 +329,19 @@ class _Gradient:
         slack = self.rtol * size + 4 * max(noise, self.noise) * max(1.0, size / (self.size or np.inf))
         return bool(np.abs(a - b)[known].max() <= slack and self.gap >= 100 * slack)
 
-    @cached_property
+    @functools.cached_property
     def rtol(self) -> float:
         return max(1e-8, *(300 * float(np.finfo(array.dtype).eps) for array in (self.yours, self.value)))
 
-    @cached_property
+    @functools.cached_property
     def size(self) -> float:
         return _largest(self.truth)
 
-    @cached_property
+    @functools.cached_property
     def noise(self) -> float:
         return _largest(self.bound)
 
-    @cached_property
+    @functools.cached_property
     def gap(self) -> float:
         """How far what was given is from what is right; inf where the shapes differ."""
         return _largest(self.yours - self.truth) if self.yours.shape == self.truth.shape else np.inf
@@ -902,14 +901,19 @@ def _walk(value: Any) -> tuple[str, list[np.ndarray]]:
         return _walk(array.tolist()) if array.ndim else (type(value).__name__, [])
     if array.dtype.kind not in "fiubc":
         return array.dtype.name, []
-    odd = "".join(
-        f" {int(np.sum(found))}{name}"
-        for name, found in (("nan", np.isnan(array)), ("inf", np.isinf(array)))
-        if np.any(found)
+    usual = np.isfinite(array)
+    odd = (
+        ""
+        if usual.all()
+        else "".join(
+            f" {int(np.sum(found))}{name}"
+            for name, found in (("nan", np.isnan(array)), ("inf", np.isinf(array)))
+            if np.any(found)
+        )
     )
     kind = "i" if array.dtype.kind == "u" else array.dtype.kind
     flat = array.ravel().astype(complex if kind == "c" else float)
-    finite = np.where(np.isfinite(flat), flat, 0.0)
+    finite = np.where(usual.ravel(), flat, 0.0) if odd else flat
     leaves = [finite.real, finite.imag] if kind == "c" else [finite]
     return f"{kind}{'x'.join(map(str, array.shape))}{odd}", leaves
 
@@ -920,10 +924,13 @@ def _project(leaf: np.ndarray) -> list[float]:
     if scale == 0:
         return [0.0, 0.0, 0.0]
     unit = leaf / scale
-    numbers = [np.sqrt(unit @ unit), *(unit @ _weights(unit.size, salt) for salt in (1, 2))]
+    # Those of small arrays are asked for again and again.
+    weights = _weights if unit.size <= 1000 else _weights.__wrapped__
+    numbers = [np.sqrt(unit @ unit), *(unit @ weights(unit.size, salt) for salt in (1, 2))]
     return [float(f"{float(number) * scale:.9e}") for number in numbers]
 
 
+@functools.lru_cache(512)
 def _weights(size: int, salt: int) -> np.ndarray:
     """Pseudo-random numbers in [-1, 1): SplitMix64's mixing of the index (Steele, Lea and Flood 2014)."""
     z = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt << 32)
