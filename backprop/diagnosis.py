@@ -18,7 +18,6 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
 from typing import Any
 
 import numpy as np
