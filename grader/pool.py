@@ -13,6 +13,7 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
@@ -183,16 +184,27 @@ def _work(pipe: connection.Connection, options: Mapping[str, Any]) -> None:
     _die_with_parent()
     submission.initialise(options)
     submission.warm_up()
+    tasks: queue.SimpleQueue = queue.SimpleQueue()
+    # A task and a result may both be larger than the pipe: neither end may wait to be read while it doesn't read.
+    threading.Thread(target=_read, args=(pipe, tasks), daemon=True).start()
     try:
-        while True:
-            task = pipe.recv()
-            if task is None:
-                break
+        while (task := tasks.get()) is not None:
             pipe.send(run(*task))
-    except (EOFError, OSError):
+    except OSError:
         pass
     finally:
         submission.close()
+
+
+def _read(pipe: connection.Connection, tasks: queue.SimpleQueue) -> None:
+    """Take tasks from the pipe as they come; None at its end."""
+    task: Any = True
+    while task is not None:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            task = None
+        tasks.put(task)
 
 
 def run(function: str, arguments: tuple) -> tuple[bool, Any]:

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import json
 import os
+import pickle
 import re
 import stat
 from collections.abc import Mapping
@@ -62,12 +63,27 @@ class Master:
 
 @dataclass(frozen=True)
 class Assignment:
-    """An assignment: its notebooks by name, and other files of its source that every submission gets."""
+    """An assignment: its notebooks by name, and other files of its source that every submission gets.
+
+    It goes with every task, so it is pickled once, and unpickled once by each worker.
+    """
 
     name: str
     notebooks: Mapping[str, Master]
     files: Mapping[str, bytes]
     digest: str
+
+    @functools.cached_property
+    def _packed(self) -> bytes:
+        return pickle.dumps((self.name, self.notebooks, self.files, self.digest))
+
+    def __reduce__(self):
+        return _unpacked, (self._packed,)
+
+
+@functools.lru_cache(4)
+def _unpacked(packed: bytes) -> Assignment:
+    return Assignment(*pickle.loads(packed))
 
 
 @dataclass(frozen=True)

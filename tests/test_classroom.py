@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import pickle
 import re
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ import nbformat
 import pytest
 from classroom import ENVIRONMENT, RIGHT, WRONG, Class
 
-from grader import classroom, notebooks
+from grader import classroom, notebooks, pool, submission
 
 STOCK = """
 c = get_config()
@@ -420,8 +421,6 @@ def test_two_graders_at_once_are_one_too_many(copied):
     assert "0 graded" in copied.run()
 
 
-
-
 def test_without_a_sandbox_nothing_is_graded_unless_it_is_waived(copied):
     path = os.pathsep.join(p for p in ENVIRONMENT["PATH"].split(os.pathsep) if not os.path.exists(f"{p}/bwrap"))
     before = copied.marks()
@@ -453,3 +452,24 @@ def test_a_grader_that_fails_gives_nobody_a_mark_and_tries_again(copied, tmp_pat
     assert copied.marks() == before
     copied.submit("ben", {"square": RIGHT})
     assert "1 graded, 4 unchanged" in copied.run()
+
+
+def test_tasks_and_results_larger_than_a_pipe_pass_each_other():
+    """A worker that is sending its result is handed the next task meanwhile."""
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("long " * 400_000)])).encode()
+    workers = pool.Processes(1, {"sandbox": "none"}, patience=60)
+    left, end = set(range(5)), time.monotonic() + 60
+    try:
+        for number in range(5):
+            workers.submit(number, "parse", text, "n", [])
+        while left and time.monotonic() < end:
+            left -= {key for key, notebook in workers.wait() if len(notebook.cells[0].source) == 2_000_000}
+    finally:
+        workers.close()
+    assert not left
+
+
+def test_an_assignment_is_unpickled_once():
+    asked = submission.Assignment("a", {}, {"data.csv": b"1"}, "digest")
+    first, second = (pickle.loads(pickle.dumps((asked, number))) for number in range(2))
+    assert first == (asked, 0) and second == (asked, 1) and first[0] is second[0]
