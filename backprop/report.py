@@ -153,7 +153,9 @@ def _as_html(report):
     )
     more = "".join(f"<li>{sentence}</li>" for sentence in others)
     return (
-        f'<div style="color: inherit; border-left: 4px solid var({colour}); padding-left: 0.8em; overflow-x: auto">'
+        # Who has no pointer scrolls with the keyboard.
+        f'<div role="group" aria-label="Report of the check" tabindex="0" style="color: inherit; '
+        f'border-left: 4px solid var({colour}); padding-left: 0.8em; overflow-x: auto">'
         f"<p><strong>{mark}</strong> · {first}</p>"
         + (f"<ul>{more}</ul>" if more else "")
         + f'<table style="border-collapse: collapse; color: inherit"><thead><tr>{head}</tr></thead>'
