@@ -3,12 +3,15 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"
+# A new one in every run of CI, and the same for all workers of the run: they inherit it, and collect the same tests.
+SEED = int(os.environ.setdefault("TEST_SEED", str(int(time.time())) if CI else "0"))
 
 
 def need(program: str) -> str:

@@ -1,8 +1,6 @@
 """The names that wrong gradients are given: over the corpus by seed, and one small layer for every recogniser."""
 
 import json
-import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +9,10 @@ from functools import cache
 import corpus
 import numpy as np
 import pytest
+from conftest import SEED
 
 from backprop.check import check_gradient, check_vjp
 from backprop.diagnosis import CATALOGUE, diagnose, fingerprint, localise, matches, recognise
-
-SEED = int(time.time()) if os.environ.get("CI") == "true" else 0
 
 # True of what they are said of, whatever the mistake behind them: not a wrong name.
 SYMPTOMS = {"wrong-shape", "not-finite", "at-a-kink", "zeros"}
