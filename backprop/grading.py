@@ -195,10 +195,6 @@ class Exercise:
             if given.named[name] is None and labels[name]:
                 self._fail([parts[name]], Finding("", name, f"{function}: {labels[name]} is missing."))
 
-        if not any(part.ok for part in parts.values()):
-            # An earlier case has failed all that this one could.
-            return
-
         def grad(p):
             again = self._call(function, args(p), via=via)
             if again.finding:
@@ -246,8 +242,6 @@ class Exercise:
         if named is None:
             keys = ", ".join(labels.values())
             return self._fail(parts.values(), Finding("", "", f"{function}: expected a dict with {keys}."))
-        if not any(part.ok for part in parts.values()):
-            return None
 
         # Each term overrides one value and depends on no other, so one check serves all of them.
         at = {name: values[name] for name in wrt}
@@ -442,7 +436,7 @@ class Exercise:
                 part.findings, part.report, part.batch = [finding], report, batch
 
     def _given(self, function, args, parts, labels, case, loss=None, watch=(), via=None) -> "Given | None":
-        """What the function gave, remembered; None where it gave nothing to check, and its parts have failed.
+        """What the function gave, remembered; None where there is nothing to check: its parts have failed.
 
         loss: the part L and its value, where the function returns a pair, the loss and the gradient.
         """
@@ -459,7 +453,8 @@ class Exercise:
             return None
         if loss and (finding := _compare(f"{function}: L", L, loss[1], 1e-9)):
             self._fail(total, finding)
-        return Given(value, named)
+        # Where earlier cases have failed all its parts, there is nothing left that this one could change.
+        return Given(value, named) if any(part.ok for part in parts.values()) else None
 
     def _unlike(self, function, value, parts, labels) -> bool:
         """Told here, since check_gradient asks for a dict and the exercise for a tuple: how many it should be."""

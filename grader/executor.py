@@ -120,11 +120,12 @@ class Executor:
         start = time.monotonic()
         notebook, flags = mended(notebook, source)
         steps = plan(notebook, source)
+        tests = _tests(steps)
         with self._lock:
-            if solved is not None and _tests(steps) not in self._learned:
-                self._learned.add(_tests(steps))
-                self._ask(plan(mended(solved, source)[0], source), learn=True)
-            reply = self._ask(steps)
+            if solved is not None and tests not in self._learned:
+                self._learned.add(tests)
+                self._ask(plan(mended(solved, source)[0], source), tests, learn=True)
+            reply = self._ask(steps, tests)
         for step, done in itertools.zip_longest(steps, reply["cells"]):
             cell = notebook.cells[step["index"]]
             # Without an output nbgrader would read full marks.
@@ -139,7 +140,7 @@ class Executor:
                 flags += [Flag("suspicious", f"redefines {name}", step["id"]) for name in step["redefined"]]
         return Executed(notebook, flags, reply["mistakes"], time.monotonic() - start, reply["status"])
 
-    def _ask(self, steps: list[dict], learn: bool = False) -> dict:
+    def _ask(self, steps: list[dict], tests: str, learn: bool = False) -> dict:
         """Have the trusted side run the steps; where it fails, say so and start afresh the next time."""
         self._warm_up()
         text = "\n".join(step["source"] for step in steps)
@@ -147,7 +148,7 @@ class Executor:
             "preload": [module for pattern, module in PRELOADED.items() if re.search(pattern, text, re.MULTILINE)],
             "limits": vars(self.limits),
             "given": [step["source"] for step in steps if step["side"] == "both"],
-            "tests": _tests(steps),
+            "tests": tests,
             "learn": learn,
             "sandboxed": self.tool != "none",
             "namespaces": self._student is not None and self._student.said["namespaces"] and self.tool != "none",

@@ -575,8 +575,9 @@ def serve(control: socket.socket) -> None:
         os.close(told)
         with os.fdopen(learned, "rb") as file:
             # From our own child, which has run the instructor's tests; of the notebook's process there are but arrays.
-            if content := file.read():
-                known[request["wanted"]["tests"]] = pickle.loads(content)
+            # Nothing, or half of it, where the child was not to learn or was killed.
+            with contextlib.suppress(EOFError, pickle.UnpicklingError):
+                known[request["wanted"]["tests"]] = pickle.load(file)
         os.waitpid(child, 0)
 
 
